@@ -1,0 +1,5 @@
+"""``python -m fleetpush``."""
+
+from fleetpush.cli.main import main
+
+main()

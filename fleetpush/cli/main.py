@@ -1,0 +1,5 @@
+"""The ``fleetpush`` command."""
+
+
+def main() -> None:
+    """Runs the command line."""

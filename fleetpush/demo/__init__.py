@@ -1,0 +1,1 @@
+"""An embedded SSH fleet on this machine, shared with the tests."""

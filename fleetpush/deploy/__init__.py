@@ -1,0 +1,1 @@
+"""The run: from sources and hosts to a verified fleet."""

@@ -1,0 +1,59 @@
+"""Everything one deploy can be told: what the command line fills in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Topology = Literal["auto", "mesh", "tree", "star"]
+HostKeyChecking = Literal["strict", "accept-new", "off"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SshOptions:
+    """How hosts are reached where the inventory does not say. Times in seconds."""
+
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    private_key: Path | None = None
+    ssh_config: Path | None = None
+    known_hosts: Path | None = None
+    host_key_checking: HostKeyChecking = "strict"
+    jump: str | None = None
+    connection: str | None = None
+    forks: int = 128
+    connect_timeout: float = 15.0
+    login_timeout: float = 30.0
+    keepalive: float = 15.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployOptions:
+    """One deploy. Sizes in bytes, rates in bytes a second, times in seconds."""
+
+    sources: tuple[str, ...]
+    inventories: tuple[str, ...]
+    limit: str | None = None
+    extra_vars: tuple[str, ...] = ()
+    dest: str | None = None
+    ssh: SshOptions = SshOptions()
+    topology: Topology = "auto"
+    tree_fanout: int | None = None
+    discovery: Literal["tracker"] = "tracker"
+    chunk_size: int | None = None
+    bwlimit: int | None = None
+    host_bwlimit: int | None = None
+    port_range: tuple[int, int] = (47600, 47699)
+    encrypt: bool = True
+    verify: Literal["chunks", "full"] = "chunks"
+    activate: Literal["each", "none"] = "each"
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+    stall: float = 60.0
+    deadline: float | None = None
+    detach_grace: float = 0.0
+    min_success: float | None = None

@@ -1,0 +1,171 @@
+"""How a run ended: per host and as a whole, the exit code, and the JSON document (``schema: 1``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+SCHEMA = 1
+
+
+class HostStatus(StrEnum):
+    """A host's last word."""
+
+    VERIFIED = "verified"
+    ALREADY_PRESENT = "already_present"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+
+    @property
+    def good(self) -> bool:
+        return self in (HostStatus.VERIFIED, HostStatus.ALREADY_PRESENT)
+
+
+@dataclass(frozen=True, slots=True)
+class HostResult:
+    """One host. Bytes are content and protocol on the peer links; ``digest`` is the manifest's, in hex."""
+
+    host: str
+    status: HostStatus
+    dest: str = ""
+    slug: str = ""
+    message: str = ""
+    chunks_reused: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+    connected_at_s: float | None = None
+    verified_at_s: float | None = None
+    activated: bool = False
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileSum:
+    """One deployed file; ``sha256`` in hex, None where the run ended before it was known."""
+
+    path: str
+    size: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds; None where the run never got there. ``bound_source`` says where the rate came from."""
+
+    connect_s: float | None = None
+    bootstrap_s: float | None = None
+    makespan_s: float | None = None
+    bound_s: float | None = None
+    bound_source: str = ""
+    total_s: float = 0.0
+
+    @property
+    def ratio(self) -> float | None:
+        if not self.makespan_s or not self.bound_s:
+            return None
+        return self.makespan_s / self.bound_s
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Bytes on the peer links (content and its framing) and on the control channels."""
+
+    origin_bytes_sent: int = 0
+    peer_bytes_sent: int = 0
+    cross_rack_bytes: int = 0
+    control_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """Everything the recap, the JSON document and the exit code are made of."""
+
+    run_id: str
+    command: str
+    exit_code: int
+    topology: str
+    discovery: str
+    encrypt: bool
+    manifest_digest: str
+    manifest_name: str
+    size: int
+    chunk_size: int
+    chunks: int
+    files: tuple[FileSum, ...]
+    results: tuple[HostResult, ...]
+    timing: Timing
+    traffic: Traffic
+    error: str = ""
+    """Why the whole run failed, if it did (a changed source, an internal error)."""
+
+    def count(self, *statuses: HostStatus) -> int:
+        return sum(1 for r in self.results if r.status in statuses)
+
+    @property
+    def status(self) -> str:
+        return "ok" if self.exit_code == 0 else "failed"
+
+    def as_json(self) -> dict[str, Any]:
+        """The document that ``-o json`` prints: a stable interface."""
+        good = (HostStatus.VERIFIED, HostStatus.ALREADY_PRESENT)
+        timing = self.timing
+        return {
+            "schema": SCHEMA,
+            "run_id": self.run_id,
+            "command": self.command,
+            "exit_code": self.exit_code,
+            "status": self.status,
+            "error": self.error or None,
+            "topology": self.topology,
+            "discovery": self.discovery,
+            "encrypt": self.encrypt,
+            "manifest": {
+                "digest": self.manifest_digest,
+                "size": self.size,
+                "chunk_size": self.chunk_size,
+                "chunks": self.chunks,
+                "files": [{"path": f.path, "size": f.size, "sha256": f.sha256} for f in self.files],
+            },
+            "hosts": {
+                "total": len(self.results),
+                "verified": self.count(*good),
+                "already_present": self.count(HostStatus.ALREADY_PRESENT),
+                "failed": self.count(HostStatus.FAILED),
+                "unreachable": self.count(HostStatus.UNREACHABLE),
+                "activated": sum(1 for r in self.results if r.activated),
+            },
+            "timing": {
+                "connect_s": timing.connect_s,
+                "bootstrap_s": timing.bootstrap_s,
+                "makespan_s": timing.makespan_s,
+                "bound_s": timing.bound_s,
+                "bound_source": timing.bound_source,
+                "ratio": timing.ratio,
+                "total_s": timing.total_s,
+            },
+            "traffic": {
+                "origin_bytes_sent": self.traffic.origin_bytes_sent,
+                "peer_bytes_sent": self.traffic.peer_bytes_sent,
+                "cross_rack_bytes": self.traffic.cross_rack_bytes,
+                "control_bytes": self.traffic.control_bytes,
+            },
+            "results": [_result_json(r) for r in self.results],
+        }
+
+
+def _result_json(result: HostResult) -> dict[str, Any]:
+    reason = {"slug": result.slug, "message": result.message} if result.slug else None
+    return {
+        "host": result.host,
+        "status": result.status.value,
+        "reason": reason,
+        "dest": result.dest,
+        "chunks_reused": result.chunks_reused,
+        "bytes_received": result.bytes_received,
+        "bytes_sent": result.bytes_sent,
+        "connected_at_s": result.connected_at_s,
+        "verified_at_s": result.verified_at_s,
+        "activated": result.activated,
+        "digest": result.digest,
+    }

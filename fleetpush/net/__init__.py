@@ -1,0 +1,1 @@
+"""The socket driver: event loop, links, TLS, throttle."""

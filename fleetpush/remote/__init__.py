@@ -1,0 +1,1 @@
+"""Reaching a host: connections and the bootstrap of the agent."""

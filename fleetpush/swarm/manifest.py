@@ -1,0 +1,182 @@
+"""What is deployed: files, sizes and chunk digests; its own digest names the run's content.
+
+The files lie end to end in one stream, in the manifest's order. The stream is cut into chunks of
+``chunk_size`` bytes (the last one shorter), a chunk into blocks of 64 KiB (its last one shorter).
+A block's digest is its SHA-256 (a *leaf*); a chunk's digest is the SHA-256 over the list of its leaves.
+So a receiver that has checked the list against the chunk's digest can verify, keep and pass on every
+block before the chunk is whole.
+
+Encoded form: ``MAGIC``, a 4-byte length, a JSON head ``{"chunk_size", "files": [{"path", "size"}]}``
+with sorted keys and no spaces, then 32 bytes a chunk. The manifest's digest is the SHA-256 of all that.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import NamedTuple
+
+from fleetpush.errors import ManifestError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BLOCK = 64 * 1024
+"""Bytes in a block: the unit that is verified and forwarded."""
+
+DIGEST = 32
+"""Bytes in a SHA-256 digest."""
+
+MAGIC = b"FPM1"
+MAX_HEAD = 64 * 1024 * 1024
+MAX_CHUNKS = 1 << 20
+MAX_CHUNK_SIZE = 1 << 30
+
+
+class File(NamedTuple):
+    """One file: ``path`` relative and normalised, ``size`` in bytes."""
+
+    path: str
+    size: int
+
+
+class Extent(NamedTuple):
+    """``length`` bytes at ``offset`` of file number ``file``."""
+
+    file: int
+    offset: int
+    length: int
+
+
+class Manifest:
+    """Immutable once made. ``size`` in bytes, ``chunks`` and ``blocks`` are counts."""
+
+    __slots__ = ("_starts", "chunk_digests", "chunk_size", "chunks", "digest", "files", "size")
+
+    def __init__(self, files: Sequence[File], chunk_size: int, chunk_digests: Sequence[bytes]) -> None:
+        """Raises ManifestError for sizes, paths or counts that cannot be."""
+        _check_geometry(chunk_size, files)
+        self.files = tuple(files)
+        self.chunk_size = chunk_size
+        self.size = sum(f.size for f in self.files)
+        self.chunks = -(-self.size // chunk_size)
+        self.chunk_digests = tuple(chunk_digests)
+        if len(self.chunk_digests) != self.chunks or any(len(d) != DIGEST for d in self.chunk_digests):
+            raise ManifestError(f"{self.chunks} chunks need as many digests of {DIGEST} bytes")
+        starts, at = [], 0
+        for f in self.files:
+            starts.append(at)
+            at += f.size
+        self._starts = starts
+        self.digest = sha256(self.encode()).digest()
+
+    @property
+    def name(self) -> str:
+        """The first 12 hex digits of the digest: how partial files are named."""
+        return self.digest.hex()[:12]
+
+    def chunk_length(self, chunk: int) -> int:
+        """Bytes in ``chunk``."""
+        return min(self.chunk_size, self.size - chunk * self.chunk_size)
+
+    def blocks_in(self, chunk: int) -> int:
+        """Blocks in ``chunk``."""
+        return -(-self.chunk_length(chunk) // BLOCK)
+
+    def block_length(self, chunk: int, block: int) -> int:
+        """Bytes in block number ``block`` of ``chunk``."""
+        return min(BLOCK, self.chunk_length(chunk) - block * BLOCK)
+
+    def extents(self, start: int, length: int) -> list[Extent]:
+        """Where ``length`` bytes of the stream from ``start`` lie in the files."""
+        found = []
+        index = self._file_at(start)
+        while length:
+            f = self.files[index]
+            offset = start - self._starts[index]
+            part = min(length, f.size - offset)
+            if part:
+                found.append(Extent(index, offset, part))
+                start += part
+                length -= part
+            index += 1
+        return found
+
+    def _file_at(self, position: int) -> int:
+        low, high = 0, len(self._starts) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._starts[middle] <= position:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def encode(self) -> bytes:
+        """The bytes that travel and that the digest is taken of."""
+        head = {
+            "chunk_size": self.chunk_size,
+            "files": [{"path": f.path, "size": f.size} for f in self.files],
+        }
+        packed = json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
+        return b"".join((MAGIC, len(packed).to_bytes(4, "big"), packed, *self.chunk_digests))
+
+    @classmethod
+    def decode(cls, data: bytes) -> Manifest:
+        """Takes hostile bytes. Raises ManifestError for anything that ``encode`` would not write."""
+        if len(data) < 8 or data[:4] != MAGIC:
+            raise ManifestError("not a manifest")
+        head_end = 8 + int.from_bytes(data[4:8], "big")
+        if head_end - 8 > MAX_HEAD or head_end > len(data):
+            raise ManifestError("a manifest's head is cut off")
+        try:
+            head = json.loads(data[8:head_end].decode())
+            files = [File(str(f["path"]), _natural(f["size"])) for f in head["files"]]
+            chunk_size = _natural(head["chunk_size"])
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ManifestError("a manifest's head is not what it should be") from error
+        body = data[head_end:]
+        if len(body) % DIGEST or len(body) // DIGEST > MAX_CHUNKS:
+            raise ManifestError("a manifest's digests are cut off")
+        digests = [body[i : i + DIGEST] for i in range(0, len(body), DIGEST)]
+        manifest = cls(files, chunk_size, digests)
+        if manifest.encode() != data:
+            raise ManifestError("a manifest that is not in canonical form")
+        return manifest
+
+
+def leaves_of(data: memoryview) -> list[bytes]:
+    """The block digests of one chunk's ``data``."""
+    return [sha256(data[at : at + BLOCK]).digest() for at in range(0, len(data), BLOCK)]
+
+
+def chunk_digest(leaves: bytes) -> bytes:
+    """A chunk's digest from its leaves, joined."""
+    return sha256(leaves).digest()
+
+
+def check_path(path: str) -> None:
+    """Raises ManifestError unless ``path`` is relative, normalised and stays below its root."""
+    parts = path.split("/")
+    if not path or "\0" in path or any(part in ("", ".", "..") for part in parts):
+        raise ManifestError(f"a path that leaves its place: {path!r}")
+
+
+def _natural(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(value)
+    return value
+
+
+def _check_geometry(chunk_size: int, files: Sequence[File]) -> None:
+    if chunk_size % BLOCK or not BLOCK <= chunk_size <= MAX_CHUNK_SIZE:
+        raise ManifestError(f"a chunk size of {chunk_size} bytes is not a multiple of {BLOCK}")
+    if not files:
+        raise ManifestError("a manifest without files")
+    paths = set()
+    for f in files:
+        check_path(f.path)
+        if f.size < 0 or f.path in paths:
+            raise ManifestError(f"{f.path!r} twice, or of a negative size")
+        paths.add(f.path)
