@@ -1,0 +1,176 @@
+"""The manifest's stream over open files: reading, writing, hashing, and the room on the disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+from bisect import bisect_right
+
+from fleetpush.agent.place import StoreError
+from fleetpush.swarm.manifest import leaves_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fleetpush.swarm.manifest import Manifest
+
+SLICE = 1 << 20
+"""Bytes read at once when hashing: whole blocks, and few enough to stay in the processor's cache."""
+
+_PREALLOCATES = frozenset(
+    ("ext4", "xfs", "btrfs", "tmpfs", "overlay", "f2fs", "ocfs2", "gfs2", "bcachefs")
+)
+
+
+class ShortReadError(OSError):
+    """A file ends before its content does."""
+
+
+class Stream:
+    """The files, one descriptor each, as the one stream that the manifest cuts into chunks.
+
+    A descriptor of -1 stands for a file that is not there: only a caller that avoids it may ask.
+    """
+
+    __slots__ = ("_ends", "_manifest", "_starts", "fds")
+
+    def __init__(self, manifest: Manifest, fds: Sequence[int]) -> None:
+        self.fds = list(fds)
+        self._manifest = manifest
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        at = 0
+        for file in manifest.files:
+            self._starts.append(at)
+            at += file.size
+            self._ends.append(at)
+
+    def spans(self, start: int, length: int) -> list[tuple[int, int, int]]:
+        """(descriptor, offset, length) of ``length`` bytes of the stream from ``start``."""
+        index = bisect_right(self._starts, start) - 1
+        if start + length <= self._ends[index]:
+            return [(self.fds[index], start - self._starts[index], length)]
+        parts = self._manifest.extents(start, length)
+        return [(self.fds[part.file], part.offset, part.length) for part in parts]
+
+    def write(self, start: int, data: memoryview) -> None:
+        """Raises OSError."""
+        at = 0
+        for fd, offset, length in self.spans(start, len(data)):
+            end = at + length
+            shift = offset - at
+            while at < end:
+                at += os.pwrite(fd, data[at:end], at + shift)
+
+    def read(self, start: int, length: int) -> bytes:
+        """Raises OSError; ShortReadError where a file has become shorter."""
+        parts = [_read(fd, offset, size) for fd, offset, size in self.spans(start, length)]
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def read_into(self, start: int, view: memoryview) -> None:
+        """Fills ``view``. Raises as ``read``."""
+        at = 0
+        for fd, offset, length in self.spans(start, len(view)):
+            end = at + length
+            shift = offset - at
+            while at < end:
+                done = os.preadv(fd, [view[at:end]], at + shift)
+                if not done:
+                    raise ShortReadError(errno.EIO, "the file ends too early")
+                at += done
+
+    def readable(self, chunk: int) -> bool:
+        """Whether every file that ``chunk`` lies in is there."""
+        return all(span[0] >= 0 for span in self._chunk_spans(chunk))
+
+    def written(self, chunk: int) -> bool:
+        """Whether the disk holds anything but never-written room at ``chunk``."""
+        return any(_holds_data(*span) for span in self._chunk_spans(chunk))
+
+    def _chunk_spans(self, chunk: int) -> list[tuple[int, int, int]]:
+        start = chunk * self._manifest.chunk_size
+        return self.spans(start, self._manifest.chunk_length(chunk))
+
+    def leaves(self, chunk: int, buffer: memoryview) -> bytes:
+        """The joined block digests of ``chunk``; ``buffer``: room for a slice. Raises as ``read``."""
+        start = chunk * self._manifest.chunk_size
+        end = start + self._manifest.chunk_length(chunk)
+        leaves: list[bytes] = []
+        while start < end:
+            view = buffer[: min(SLICE, end - start)]
+            self.read_into(start, view)
+            leaves += leaves_of(view)
+            start += len(view)
+        return b"".join(leaves)
+
+
+def close_all(fds: Sequence[int]) -> None:
+    """Closes the descriptors that are there."""
+    for fd in fds:
+        if fd >= 0:
+            os.close(fd)
+
+
+def _read(fd: int, offset: int, length: int) -> bytes:
+    data = os.pread(fd, length, offset)
+    while len(data) < length:
+        more = os.pread(fd, length - len(data), offset + len(data))
+        if not more:
+            raise ShortReadError(errno.EIO, "the file ends too early")
+        data += more
+    return data
+
+
+def _holds_data(fd: int, offset: int, length: int) -> bool:
+    try:
+        return os.lseek(fd, offset, os.SEEK_DATA) < offset + length
+    except OSError as error:
+        return error.errno != errno.ENXIO  # ENXIO: nothing but a hole to the end of the file
+
+
+def reserve(fds: Sequence[int], sizes: Sequence[int], directory: int, path: str) -> None:
+    """Gives every file its size and its room on the disk. ``directory`` is the first file's.
+
+    Raises StoreError where the room is not there, OSError for other refusals.
+    """
+    stats = [os.fstat(fd) for fd in fds]
+    wanted = sum(max(0, size - st.st_blocks * 512) for size, st in zip(sizes, stats))
+    disk = os.fstatvfs(directory)
+    # Root may use what the filesystem keeps back for it.
+    free = (disk.f_bavail if os.geteuid() else disk.f_bfree) * disk.f_frsize
+    if wanted > free:
+        raise StoreError(
+            "disk_full",
+            f"{path}: needs {_megabytes(wanted)} and its filesystem has {_megabytes(free)} free; "
+            "make room there or choose another --dest",
+        )
+    real = _preallocates(directory)
+    for fd, size, st in zip(fds, sizes, stats):
+        if st.st_size != size:
+            os.ftruncate(fd, size)
+        if size and real:
+            os.posix_fallocate(fd, 0, size)
+
+
+def _preallocates(directory: int) -> bool:
+    """Whether the filesystem can set room aside itself.
+
+    Where it cannot, the C library writes into every page of the file instead: gigabytes over NFS for
+    nothing. There the free space just seen must do.
+    """
+    device = os.fstat(directory).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as mounts:
+            for line in mounts:
+                before, _, after = line.partition(" - ")
+                if before.split()[2] == wanted:
+                    return after.split()[0] in _PREALLOCATES
+    except OSError:
+        pass
+    return False
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"

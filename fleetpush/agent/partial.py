@@ -1,0 +1,217 @@
+"""Partial files: hidden beside their destination, 0600, locked, and one rename away from it.
+
+Two runs must not write one destination at once, and no lock file may stay behind. So the partial itself
+carries the lock, and whoever looks for others' partials and makes its own holds a lock on their directory
+for that moment.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import re
+import stat
+import time
+from contextlib import contextmanager, suppress
+
+from fleetpush.agent.place import StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from fleetpush.agent.place import Target
+
+LOCK_PATIENCE = 30.0
+"""Seconds that a directory may stay locked by others: each holds it for milliseconds."""
+
+_OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_UNLOCKABLE = frozenset(
+    # Some network filesystems know no locks, or none on directories (NFS wants a writable descriptor).
+    (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.EBADF)
+)
+
+
+def open_directory(target: Target, made: list[str] | None) -> int:
+    """A descriptor of the directory that ``target`` goes to; missing ones are made and noted in ``made``.
+
+    Symbolic links are followed in the operator's part of the path, never in the manifest's. Raises OSError;
+    FileNotFoundError where it is missing and ``made`` is None.
+    """
+    if made is not None:
+        _make_directories(target.directory, made)
+    fd = os.open(target.directory, _DIRECTORY)
+    path = target.directory
+    for part in target.below:
+        path = os.path.join(path, part)
+        try:
+            if made is not None:
+                _make_directory(path, part, fd, made)
+            inner = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = inner
+    return fd
+
+
+def _make_directories(path: str, made: list[str]) -> None:
+    missing = []
+    while not os.path.lexists(path):
+        missing.append(path)
+        path = os.path.dirname(path)
+    for path in reversed(missing):
+        _make_directory(path, path, None, made)
+
+
+def _make_directory(path: str, name: str, dir_fd: int | None, made: list[str]) -> None:
+    try:
+        os.mkdir(name, dir_fd=dir_fd)
+    except FileExistsError:
+        return
+    made.append(path)
+
+
+class Partial:
+    """One file on its way. ``fd`` stays good after the rename.
+
+    ``existed``: it holds bytes of an earlier run.
+    """
+
+    __slots__ = ("activated", "directory", "existed", "fd", "name", "path", "target")
+
+    def __init__(
+        self, target: Target, directory: int, digest: str, owners: Collection[int]
+    ) -> None:
+        """Makes or reopens, and locks. ``directory`` stays the caller's; ``owners`` are the uids that a
+        partial of ours may have. Raises StoreError (dest_busy) or OSError."""
+        self.target = target.name
+        self.path = target.path
+        self.directory = directory
+        self.name = f".{target.name}.fleetpush-{digest}"
+        self.activated = False
+        with locked(directory, self.path):
+            self._refuse_if_others_write()
+            self.fd, self.existed = self._create_or_reopen(owners)
+
+    def _refuse_if_others_write(self) -> None:
+        ours = re.compile(re.escape(f".{self.target}.fleetpush-") + "[0-9a-f]{12}")
+        for name in os.listdir(self.directory):
+            if name == self.name or not ours.fullmatch(name):
+                continue
+            try:
+                fd = os.open(name, _OPEN & ~os.O_RDWR, dir_fd=self.directory)
+            except OSError:
+                continue  # another user's: we cannot know, and the rename is atomic anyway
+            try:
+                self._lock(fd)
+            finally:
+                os.close(fd)
+
+    def _create_or_reopen(self, owners: Collection[int]) -> tuple[int, bool]:
+        while True:
+            try:
+                fd = os.open(
+                    self.name, _OPEN | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self.directory
+                )
+            except FileExistsError:
+                fd = self._reopen()
+            try:
+                self._lock(fd)
+                found = os.fstat(fd)
+                if self._still_there(found):
+                    if _trusted(found, owners):
+                        os.fchmod(fd, 0o600)
+                        return fd, found.st_size > 0
+                    os.unlink(self.name, dir_fd=self.directory)
+            except BaseException:
+                os.close(fd)
+                raise
+            os.close(fd)  # its run removed it before it let go of the lock, or we did: again
+
+    def _reopen(self) -> int:
+        """What has our name; links, and what we may not even read, make room first."""
+        try:
+            return os.open(self.name, _OPEN, dir_fd=self.directory)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENXIO, errno.EACCES, errno.ENOENT):
+                raise
+        with suppress(FileNotFoundError):
+            os.unlink(self.name, dir_fd=self.directory)
+        return os.open(self.name, _OPEN | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self.directory)
+
+    def _still_there(self, found: os.stat_result) -> bool:
+        try:
+            here = os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(here, found)
+
+    def _lock(self, fd: int) -> None:
+        if not _try_lock(fd):
+            raise _busy(self.path)
+
+    def activate(self) -> None:
+        """One rename: whoever opens the destination sees the old file or the new one. Raises OSError."""
+        if self.activated:
+            return
+        if not self._still_there(os.fstat(self.fd)):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        os.rename(self.name, self.target, src_dir_fd=self.directory, dst_dir_fd=self.directory)
+        self.activated = True
+
+    def close(self, keep: bool) -> None:
+        """Releases the lock; unless to ``keep`` (or activated) nothing remains. Raises nothing."""
+        if not keep and not self.activated:
+            with suppress(
+                OSError
+            ):  # it is gone already, or the disk is: there is nobody left to tell
+                os.unlink(self.name, dir_fd=self.directory)
+        os.close(self.fd)
+
+
+def _trusted(found: os.stat_result, owners: Collection[int]) -> bool:
+    """No link, no device, nobody else's: nothing that writing to could hurt, or that others may change."""
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid in owners
+
+
+@contextmanager
+def locked(directory: int, path: str) -> Iterator[None]:
+    """Holds the directory's lock. Raises StoreError (dest_busy) when others never let go of it."""
+    give_up = time.monotonic() + LOCK_PATIENCE
+    while not _try_lock(directory):
+        if time.monotonic() > give_up:
+            raise _busy(path)
+        time.sleep(0.01)
+    try:
+        yield
+    finally:
+        _unlock(directory)
+
+
+def _try_lock(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _UNLOCKABLE:
+            raise
+    return True
+
+
+def _unlock(fd: int) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+    except OSError as error:
+        if error.errno not in _UNLOCKABLE:
+            raise
+
+
+def _busy(path: str) -> StoreError:
+    return StoreError(
+        "dest_busy",
+        f"{path}: another run, or a host that shares this filesystem, is writing it; "
+        "wait for it or choose another --dest",
+    )

@@ -1,0 +1,82 @@
+"""The origin's side of the store: the operator's own files, read-only, never trusted to stay the same."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+
+from fleetpush.agent.files import SLICE, Stream, close_all
+from fleetpush.agent.place import StoreError
+from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fleetpush.swarm.manifest import Manifest
+
+
+class SourceChanged(StoreError):  # noqa: N818 - names what happened, not a fault of ours
+    """The source is not what the manifest says any more: nothing of it is sent."""
+
+
+class SourceStore:
+    """Everything is there from the start. Same reading calls as ``HostStore``; may be read from threads."""
+
+    def __init__(self, manifest: Manifest, paths: Sequence[str]) -> None:
+        """``paths`` in the manifest's order. Raises SourceChanged where one cannot be opened any more."""
+        self.have = (1 << manifest.chunks) - 1
+        self.present = True
+        self._manifest = manifest
+        self._paths = tuple(paths)
+        self._leaves: dict[int, bytes] = {}
+        fds: list[int] = []
+        for path in paths:
+            try:
+                fds.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            except OSError as error:
+                close_all(fds)
+                raise self._changed(str(error.strerror)) from error
+        self._stream = Stream(manifest, fds)
+
+    def progress(self, chunk: int) -> int:
+        """All blocks of the chunk, always."""
+        return self._manifest.blocks_in(chunk)
+
+    def leaves(self, chunk: int) -> bytes:
+        """The chunk's block digests, joined; computed at first use. Raises SourceChanged."""
+        known = self._leaves.get(chunk)
+        if known is None:
+            room = memoryview(bytearray(min(SLICE, self._manifest.chunk_length(chunk))))
+            try:
+                known = self._stream.leaves(chunk, room)
+            except OSError as error:
+                raise self._changed(str(error)) from error
+            if chunk_digest(known) != self._manifest.chunk_digests[chunk]:
+                raise self._changed(f"chunk {chunk} has other content now")
+            self._leaves[chunk] = known
+        return known
+
+    def read_block(self, chunk: int, block: int) -> bytes:
+        """A block that has just been checked again. Raises SourceChanged."""
+        leaf = self.leaves(chunk)[block * DIGEST : (block + 1) * DIGEST]
+        start = chunk * self._manifest.chunk_size + block * BLOCK
+        try:
+            data = self._stream.read(start, self._manifest.block_length(chunk, block))
+        except OSError as error:
+            raise self._changed(str(error)) from error
+        if sha256(data).digest() != leaf:
+            raise self._changed(f"block {block} of chunk {chunk} has other content now")
+        return data
+
+    def close(self) -> None:
+        """Closes the files; may be called twice."""
+        close_all(self._stream.fds)
+        self._stream.fds.clear()
+
+    def _changed(self, what: str) -> SourceChanged:
+        return SourceChanged(
+            "source_changed",
+            f"{', '.join(self._paths)} changed during the run ({what}); "
+            "deploy again when nothing writes it any more",
+        )

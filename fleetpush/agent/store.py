@@ -1,0 +1,351 @@
+"""The chunks of one manifest on this host's disk: found, taken in, given out, proved, activated.
+
+Every block is checked against its leaf before it is written, and no record of what is there is kept or
+believed: what an earlier run left is hashed again. All calls come from the agent's event loop, except
+``open``, ``scan``, ``flush`` and ``finish``, which wait for the disk and belong in a worker thread.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from contextlib import suppress
+from hashlib import sha256
+
+from fleetpush.agent.destination import open_old, settle, try_owner
+from fleetpush.agent.files import SLICE, Stream, close_all, reserve
+from fleetpush.agent.partial import Partial, open_directory
+from fleetpush.agent.place import (
+    UNCHANGED,
+    Place,
+    StoreError,
+    Target,
+    explain,
+    explained,
+    ownership,
+    targets,
+)
+from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fleetpush.swarm.manifest import Manifest
+
+__all__ = ["ADDED", "CORRUPT", "DUPLICATE", "WHOLE", "HostStore", "Place", "StoreError"]
+
+ADDED, WHOLE, DUPLICATE, CORRUPT = range(4)
+"""What became of a block: kept; kept and its chunk is whole; not wanted now; not what it claims to be."""
+
+
+class HostStore:
+    """``have`` is the bitfield of whole verified chunks; ``present``: the destination itself is the content.
+
+    Call ``close`` in the end whatever has happened, and only after the worker thread's last call returned
+    or was told to stop.
+    """
+
+    def __init__(self, manifest: Manifest, place: Place, *, verify_full: bool = False) -> None:
+        self.have = 0
+        self.present = False
+        self._manifest = manifest
+        self._place = place
+        self._verify_full = verify_full
+        self._progress = [0] * manifest.chunks
+        self._leaves: dict[int, bytes] = {}
+        self._found: dict[
+            int, bytes
+        ] = {}  # leaves of what the scan read in chunks that are not whole
+        self._targets: list[Target] = []
+        self._directories: dict[tuple[str, ...], int] = {}
+        self._made: list[str] = []
+        self._old: list[int] = []
+        self._replaced: list[os.stat_result | None] = []
+        self._owner = (UNCHANGED, UNCHANGED)
+        self._partials: list[Partial] = []
+        self._stream = Stream(manifest, [])
+        self._scanned = False
+        self._dirty = False
+        self._disk_work = threading.Lock()
+        self._umask = os.umask(0o077)
+        os.umask(self._umask)
+
+    # -- what is there already
+
+    def open(self) -> str:
+        """Finds the destination and what there is of it.
+
+        Returns "present" (a destination of the right size, for ``scan`` to prove), "partial" or "new".
+        Unless present, the room is reserved and the destination locked now. Raises StoreError.
+        """
+        with self._disk_work, explained(self._place.dest):
+            self._targets = targets(self._manifest, self._place)
+            self._owner = ownership(self._place)
+            for target, file in zip(self._targets, self._manifest.files):
+                with explained(target.path):
+                    fd, found = open_old(target, file.size)
+                self._old.append(fd)
+                self._replaced.append(found)
+            if -1 not in self._old:
+                return "present"
+            return self._stage()
+
+    def _stage(self) -> str:
+        owners = {os.geteuid(), self._owner[0]}
+        for target in self._targets:
+            with explained(target.path):
+                directory = self._directory_of(target)
+                partial = Partial(target, directory, self._manifest.name, owners)
+                self._partials.append(partial)
+                try_owner(partial.fd, self._owner, target.path)
+        fds = [partial.fd for partial in self._partials]
+        self._stream = Stream(self._manifest, fds)
+        first = self._targets[0]
+        with explained(first.path):
+            sizes = [file.size for file in self._manifest.files]
+            reserve(fds, sizes, self._directory_of(first), first.path)
+        return "partial" if any(partial.existed for partial in self._partials) else "new"
+
+    def _directory_of(self, target: Target) -> int:
+        key = (target.directory, *target.below)
+        if key not in self._directories:
+            self._directories[key] = open_directory(target, self._made)
+        return self._directories[key]
+
+    def scan(self, progress: Callable[[int], None], stop: Callable[[], bool]) -> None:
+        """Hashes what is there: fills ``have`` and ``present``.
+
+        ``progress`` gets the bytes read so far; once ``stop`` says so, returns early. A destination of
+        the right size and other content gives what it has in common to the partial. Raises StoreError.
+        """
+        with self._disk_work, explained(self._targets[0].path):
+            old = Stream(self._manifest, self._old)
+            reading = _Reading(progress, stop)
+            common = self._compare(old, range(self._manifest.chunks), reading, holes=True)
+            if stop():
+                return
+            if -1 not in self._old and len(common) == self._manifest.chunks:
+                self._stream = old
+                self.present = True
+                self._keep(common)
+            else:
+                self._scan_partials(old, common, reading)
+            self._scanned = not stop()
+
+    def _scan_partials(self, old: Stream, common: dict[int, bytes], reading: _Reading) -> None:
+        if not self._partials:
+            self._stage()
+        self._found.clear()
+        if any(partial.existed for partial in self._partials):
+            self._keep(
+                self._compare(self._stream, range(self._manifest.chunks), reading, holes=False)
+            )
+        missing = [chunk for chunk in common if not self.have >> chunk & 1]
+        for chunk in missing:
+            if reading.stop():
+                return
+            self._copy(old, chunk, common[chunk])
+
+    def _compare(
+        self, stream: Stream, chunks: range, reading: _Reading, *, holes: bool
+    ) -> dict[int, bytes]:
+        """The leaves of the chunks that ``stream`` holds whole; what else it holds goes to ``_found``."""
+        whole = {}
+        for chunk in chunks:
+            if reading.stop():
+                break
+            if stream.readable(chunk) and (holes or stream.written(chunk)):
+                leaves = stream.leaves(chunk, reading.buffer)
+                if chunk_digest(leaves) == self._manifest.chunk_digests[chunk]:
+                    whole[chunk] = leaves
+                else:
+                    self._found[chunk] = leaves
+            reading.add(self._manifest.chunk_length(chunk))
+        return whole
+
+    def _copy(self, old: Stream, chunk: int, leaves: bytes) -> None:
+        self.put_leaves(chunk, leaves)
+        start = chunk * self._manifest.chunk_size
+        for block in range(self._progress[chunk], self._manifest.blocks_in(chunk)):
+            length = self._manifest.block_length(chunk, block)
+            data = old.read(start + block * BLOCK, length)
+            # A destination that changes as we read it gives blocks that are refused: they come by net.
+            self.put_block(chunk, block, memoryview(data))
+
+    def _keep(self, whole: dict[int, bytes]) -> None:
+        self._leaves.update(whole)
+        for chunk in whole:
+            self._progress[chunk] = self._manifest.blocks_in(chunk)
+            self.have |= 1 << chunk
+
+    # -- the exchange
+
+    def progress(self, chunk: int) -> int:
+        """Verified blocks from the chunk's start without a gap."""
+        return self._progress[chunk]
+
+    def leaves(self, chunk: int) -> bytes | None:
+        """The chunk's block digests, joined, if known."""
+        return self._leaves.get(chunk)
+
+    def put_leaves(self, chunk: int, leaves: bytes) -> bool:
+        """Whether they are the chunk's."""
+        if chunk in self._leaves:
+            return self._leaves[chunk] == leaves
+        if chunk_digest(leaves) != self._manifest.chunk_digests[chunk]:
+            return False
+        self._leaves[chunk] = leaves
+        found = self._found.pop(chunk, b"")
+        blocks = 0
+        while found and found[blocks * DIGEST :][:DIGEST] == leaves[blocks * DIGEST :][:DIGEST]:
+            blocks += 1  # ends before the last: a chunk whose leaves all match is whole already
+        self._progress[chunk] = blocks
+        return True
+
+    def put_block(self, chunk: int, block: int, data: memoryview) -> int:
+        """Takes the chunk's next block: ADDED or WHOLE; any other is a DUPLICATE.
+
+        CORRUPT: it does not match its leaf, or the leaves are not known. Raises StoreError.
+        """
+        if block != self._progress[chunk]:
+            return DUPLICATE
+        leaves = self._leaves.get(chunk)
+        if leaves is None or sha256(data).digest() != leaves[block * DIGEST : (block + 1) * DIGEST]:
+            return CORRUPT
+        try:
+            self._stream.write(chunk * self._manifest.chunk_size + block * BLOCK, data)
+        except OSError as error:
+            raise explain(error, self._targets[0].path) from error
+        self._dirty = True
+        self._progress[chunk] = block + 1
+        if (block + 1) * DIGEST < len(leaves):
+            return ADDED
+        self.have |= 1 << chunk
+        return WHOLE
+
+    def read_block(self, chunk: int, block: int) -> bytes:
+        """A verified block, also after activation. Raises IndexError for any other, StoreError."""
+        if not 0 <= block < self._progress[chunk]:
+            raise IndexError(f"block {block} of chunk {chunk} is not here")
+        start = chunk * self._manifest.chunk_size + block * BLOCK
+        try:
+            return self._stream.read(start, self._manifest.block_length(chunk, block))
+        except OSError as error:
+            raise explain(error, self._targets[0].path) from error
+
+    def flush(self) -> None:
+        """Writes what is new to the disk, so that the last sync is short. Raises StoreError."""
+        with self._disk_work:
+            if self._dirty:
+                self._dirty = False
+                for partial in self._partials:
+                    with explained(partial.path):
+                        os.fdatasync(partial.fd)
+
+    # -- the end
+
+    def finish(self) -> None:
+        """Proves the content (``verify_full``: read back from the disk), sets owner and mode, syncs.
+
+        Raises StoreError; ``verify_failed`` after dropping the chunks that did not come back.
+        """
+        if self.have.bit_length() != self._manifest.chunks or self.have & (self.have + 1):
+            raise StoreError("incomplete", f"{self._targets[0].path}: not every chunk is there")
+        with self._disk_work:
+            for fd, target in zip(self._stream.fds, self._targets):
+                with explained(target.path):
+                    os.fsync(fd)
+            if self._verify_full:
+                with explained(self._targets[0].path):
+                    self._read_back()
+            for fd, target, old in zip(self._stream.fds, self._targets, self._replaced):
+                with explained(target.path):
+                    settle(fd, target.path, self._owner, self._mode(old), old)
+                    os.fsync(fd)
+
+    def _mode(self, old: os.stat_result | None) -> int | None:
+        if self._place.mode is not None or self.present:
+            return self._place.mode
+        if old is None:
+            return 0o666 & ~self._umask
+        # Not set-user-ID: whatever the old program was allowed to become, the new content has not earned.
+        return stat.S_IMODE(old.st_mode) & 0o777
+
+    def _read_back(self) -> None:
+        for fd in self._stream.fds:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        reading = _Reading(lambda done: None, lambda: False)
+        chunks = range(self._manifest.chunks)
+        lost = set(chunks) - set(self._compare(self._stream, chunks, reading, holes=True))
+        for chunk in lost:
+            self.have &= ~(1 << chunk)
+            self._progress[chunk] = 0
+        if lost:
+            raise StoreError(
+                "verify_failed",
+                f"{self._targets[0].path}: {len(lost)} of {len(chunks)} chunks read back differently "
+                "from what was written; look at this host's disk and kernel log",
+            )
+
+    def activate(self) -> None:
+        """Makes the content the destination, by one rename a file; a symbolic link there is replaced, not
+        followed. Raises StoreError: that file's old content is then still in place."""
+        for partial in self._partials:
+            with explained(partial.path):
+                partial.activate()
+        for (path, *below), fd in self._directories.items():
+            with explained(os.path.join(path, *below)):
+                os.fsync(fd)
+        for made in self._made:
+            with explained(made):
+                _sync_directory(os.path.dirname(made))
+
+    def close(self) -> None:
+        """Lets go of everything. What was verified stays as a partial; nothing else stays."""
+        with self._disk_work:
+            for index, partial in enumerate(self._partials):
+                partial.close(keep=self._worth_keeping(index))
+            close_all(self._old)
+            close_all(list(self._directories.values()))
+            for path in reversed(self._made):
+                with suppress(OSError):  # not empty: it is in use
+                    os.rmdir(path)
+            self._partials, self._old, self._made = [], [], []
+            self._directories = {}
+
+    def _worth_keeping(self, index: int) -> bool:
+        if self._partials[index].existed and not self._scanned:
+            return True  # nobody looked: it may be nearly everything
+        start = sum(file.size for file in self._manifest.files[:index])
+        size = self._manifest.files[index].size
+        if not size:
+            return False
+        first = start // self._manifest.chunk_size
+        last = (start + size - 1) // self._manifest.chunk_size
+        return bool(self.have >> first & ((1 << (last - first + 1)) - 1))
+
+
+class _Reading:
+    """One scan's buffer, its observer and its off switch."""
+
+    __slots__ = ("_done", "_progress", "buffer", "stop")
+
+    def __init__(self, progress: Callable[[int], None], stop: Callable[[], bool]) -> None:
+        self.buffer = memoryview(bytearray(SLICE))
+        self.stop = stop
+        self._progress = progress
+        self._done = 0
+
+    def add(self, size: int) -> None:
+        self._done += size
+        self._progress(self._done)
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
