@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from fleetpush.remote.settings import SshSettings
 
+SshOptions = SshSettings
 Topology = Literal["auto", "mesh", "tree", "star"]
-HostKeyChecking = Literal["strict", "accept-new", "off"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SshOptions:
-    """How hosts are reached where the inventory does not say. Times in seconds."""
-
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    private_key: Path | None = None
-    ssh_config: Path | None = None
-    known_hosts: Path | None = None
-    host_key_checking: HostKeyChecking = "strict"
-    jump: str | None = None
-    connection: str | None = None
-    forks: int = 128
-    connect_timeout: float = 15.0
-    login_timeout: float = 30.0
-    keepalive: float = 15.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +20,7 @@ class DeployOptions:
     limit: str | None = None
     extra_vars: tuple[str, ...] = ()
     dest: str | None = None
-    ssh: SshOptions = SshOptions()
+    ssh: SshOptions = field(default_factory=SshOptions)
     topology: Topology = "auto"
     tree_fanout: int | None = None
     discovery: Literal["tracker"] = "tracker"

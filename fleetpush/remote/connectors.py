@@ -1,0 +1,77 @@
+"""Which plugin serves a target, and the file descriptors that a thousand connections need."""
+
+from __future__ import annotations
+
+import resource
+from typing import TYPE_CHECKING
+
+from fleetpush.errors import HostError, InputError
+from fleetpush.remote.local import LocalConnector
+from fleetpush.remote.target import CONNECTIONS
+
+if TYPE_CHECKING:
+    from fleetpush.remote.asyncssh_plugin import AsyncsshConnector
+    from fleetpush.remote.connection import Connection, Connector, Target
+    from fleetpush.remote.settings import SshSettings
+
+
+class Connectors:
+    """The connector that the run uses: dispatches by ``target.connection``."""
+
+    def __init__(self, settings: SshSettings) -> None:
+        self._settings = settings
+        self._local = LocalConnector()
+        self._asyncssh: AsyncsshConnector | None = None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was ignored or could not be kept, for the operator; grows as hosts connect."""
+        return [] if self._asyncssh is None else self._asyncssh.warnings
+
+    async def connect(self, target: Target) -> Connection:
+        """Raises HostError; InputError for an ssh_config or known_hosts that cannot be read."""
+        return await self._connector(target).connect(target)
+
+    async def close(self) -> None:
+        """Closes what hosts share (jump hosts, the agent); their own connections are the caller's."""
+        if self._asyncssh is not None:
+            await self._asyncssh.close()
+
+    def _connector(self, target: Target) -> Connector:
+        plugin = CONNECTIONS.get(target.connection)
+        if plugin == "local":
+            return self._local
+        if plugin is None:
+            raise HostError(
+                "unknown_connection",
+                f"there is no connection {target.connection!r}: use {', '.join(CONNECTIONS)}",
+            )
+        if self._asyncssh is None:
+            # Imported here: a third of a second that a local run need not wait for.
+            from fleetpush.remote.asyncssh_plugin import AsyncsshConnector  # noqa: PLC0415
+
+            self._asyncssh = AsyncsshConnector(self._settings)
+        return self._asyncssh
+
+
+def raise_fd_limit(needed: int) -> None:
+    """Allows this process ``needed`` open files. Raises InputError that says what to do if it may not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if soft == unlimited or soft >= needed:
+        return
+    if hard != unlimited and hard < needed:
+        raise InputError(
+            f"this run needs {needed} open files, but this machine allows {hard}: raise the limit "
+            f"(ulimit -Hn {needed} as root, nofile in limits.conf, LimitNOFILE= in a unit) or take "
+            "fewer hosts at once (--limit)",
+            slug="too_few_open_files",
+        )
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"cannot raise the limit of open files from {soft} to {needed}: {error}; run "
+            f"ulimit -n {needed} first",
+            slug="too_few_open_files",
+        ) from error

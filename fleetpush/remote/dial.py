@@ -1,0 +1,48 @@
+"""A TCP connection to a host, with name resolution that cannot hold up anything else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+_Address = tuple[int, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
+
+
+class Dialler:
+    """Resolves names in threads of its own: a slow DNS server must not stall the event loop's executor."""
+
+    def __init__(self, threads: int = 32) -> None:
+        self._resolvers = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+
+    async def dial(self, host: str, port: int) -> socket.socket:
+        """A connected non-blocking socket. Raises OSError (gaierror for a name that does not resolve)."""
+        error: OSError | None = None
+        for family, address in await self._addresses(host, port):
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                sock.setblocking(False)
+                await asyncio.get_running_loop().sock_connect(sock, address)
+            except OSError as failure:
+                error = failure
+                sock.close()
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise error or OSError(f"{host} has no address")
+
+    def close(self) -> None:
+        self._resolvers.shutdown(wait=False, cancel_futures=True)
+
+    async def _addresses(self, host: str, port: int) -> list[_Address]:
+        for family in (socket.AF_INET, socket.AF_INET6):
+            with contextlib.suppress(OSError):
+                socket.inet_pton(family, host)
+                return [(family, (host, port))]
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._resolvers, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        )
+        return [(family, address) for family, _, _, _, address in found]

@@ -1,0 +1,213 @@
+"""The ``local`` connection: processes on this machine behind the same interface."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from functools import partial
+from typing import IO, TYPE_CHECKING
+
+from fleetpush.errors import HostError
+
+if TYPE_CHECKING:
+    from fleetpush.remote.connection import ProcessHandler, Target
+
+SHELL = "/bin/sh"
+
+
+class _Reader(asyncio.Protocol):
+    """One of the process's outputs."""
+
+    def __init__(self, owner: LocalProcess, stderr: bool) -> None:
+        self._owner = owner
+        self._stderr = stderr
+
+    def data_received(self, data: bytes) -> None:
+        self._owner.said(data, self._stderr)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._owner.pipe_closed()
+
+
+class LocalProcess:
+    """``/bin/sh -c command`` in a session of its own, so that Ctrl-C in the terminal does not hit it.
+
+    Not asyncio's subprocess: its transport kills the process when the event loop ends, but an agent may
+    be told to outlive this program (``--detach-grace``).
+    """
+
+    def __init__(self, handler: ProcessHandler, popen: subprocess.Popen[bytes]) -> None:
+        self._handler = handler
+        self._popen = popen
+        self._stdin: asyncio.WriteTransport | None = None
+        self._outputs: list[asyncio.BaseTransport] = []
+        self._open_outputs = 2
+        self._status: int | None = None
+        self._exited = False
+        self._ended = False
+
+    async def attach(self) -> None:
+        """Connects the pipes to the event loop and starts to wait for the end."""
+        loop = asyncio.get_running_loop()
+        stdin, stdout, stderr = _pipes(self._popen)
+        self._stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, stdin)
+        for pipe, is_stderr in ((stdout, False), (stderr, True)):
+            transport, _ = await loop.connect_read_pipe(partial(_Reader, self, is_stderr), pipe)
+            self._outputs.append(transport)
+        threading.Thread(target=self._wait, args=(loop,), daemon=True, name="wait").start()
+
+    def write(self, data: bytes) -> None:
+        if self._stdin is not None and not self._stdin.is_closing():
+            self._stdin.write(data)
+
+    def write_eof(self) -> None:
+        if self._stdin is not None and not self._stdin.is_closing():
+            self._stdin.write_eof()
+
+    def unsent(self) -> int:
+        return 0 if self._stdin is None else self._stdin.get_write_buffer_size()
+
+    def kill(self) -> None:
+        """Kills the process group and closes the pipes."""
+        if not self._exited:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
+        self.hang_up("killed from here")
+
+    def hang_up(self, reason: str) -> None:
+        """Closes the pipes as a lost connection does; the process itself lives on if it likes."""
+        if self._stdin is not None:
+            self._stdin.abort()
+        for transport in self._outputs:
+            transport.close()
+        self._end(None, reason)
+
+    def said(self, data: bytes, stderr: bool) -> None:
+        if self._ended:
+            return
+        if stderr:
+            self._handler.stderr(data)
+        else:
+            self._handler.stdout(data)
+
+    def pipe_closed(self) -> None:
+        self._open_outputs -= 1
+        self._end_if_over()
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        status = self._popen.wait()
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody listens any more
+            loop.call_soon_threadsafe(self._exit, status)
+
+    def _exit(self, status: int) -> None:
+        self._exited = True
+        self._status = status
+        if self._stdin is not None:
+            self._stdin.abort()
+        self._end_if_over()
+
+    def _end_if_over(self) -> None:
+        if not self._exited or self._open_outputs or self._status is None:
+            return
+        if self._status < 0:
+            self._end(None, f"ended by signal {signal.Signals(-self._status).name}")
+        else:
+            self._end(self._status, f"exit status {self._status}")
+
+    def _end(self, status: int | None, reason: str) -> None:
+        if not self._ended:
+            self._ended = True
+            self._handler.ended(status, reason)
+
+
+class LocalStream:
+    """A plain TCP connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self, limit: int) -> bytes:
+        try:
+            return await self._reader.read(limit)
+        except OSError:
+            return b""
+
+    def write(self, data: bytes) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(data)
+
+    async def drain(self) -> None:
+        with contextlib.suppress(OSError):
+            await self._writer.drain()
+
+    def write_eof(self) -> None:
+        if not self._writer.is_closing():
+            with contextlib.suppress(OSError):
+                self._writer.write_eof()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class LocalConnection:
+    """Nothing to log in to; keeps account of the processes so that closing hangs up on them."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._processes: list[LocalProcess] = []
+
+    async def start(self, command: str, handler: ProcessHandler) -> LocalProcess:
+        process = LocalProcess(handler, _shell(command, self._name))
+        self._processes.append(process)
+        await process.attach()
+        return process
+
+    async def forward(self, address: str, port: int) -> LocalStream:
+        try:
+            return LocalStream(*await asyncio.open_connection(address, port))
+        except OSError as error:
+            raise HostError(
+                "forward_refused", f"{self._name} cannot connect to {address} port {port}: {error}"
+            ) from error
+
+    async def close(self) -> None:
+        for process in self._processes:
+            process.hang_up("the connection was closed")
+        self._processes.clear()
+
+
+class LocalConnector:
+    """Every target is this machine."""
+
+    async def connect(self, target: Target) -> LocalConnection:
+        return LocalConnection(target.name)
+
+    async def close(self) -> None:
+        pass
+
+
+def _shell(command: str, name: str) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    try:
+        return subprocess.Popen(
+            [SHELL, "-c", command],
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            start_new_session=True,
+            bufsize=0,
+        )
+    except OSError as error:
+        raise HostError("session_refused", f"{name}: cannot start {SHELL}: {error}") from error
+
+
+def _pipes(popen: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
+    assert popen.stdin is not None
+    assert popen.stdout is not None
+    assert popen.stderr is not None
+    return popen.stdin, popen.stdout, popen.stderr
