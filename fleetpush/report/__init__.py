@@ -1,1 +1,1 @@
-"""How a run is shown: live, plain, JSON."""
+"""How a run is shown: live, plain, JSON; a state apart from its printers, and the recap."""

@@ -1,0 +1,145 @@
+"""The last word of a run in text: what arrived where and how fast, and who failed and why.
+
+What to do about it is in each message, written where the failure was understood.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from fleetpush.deploy.results import HostStatus
+from fleetpush.inventory.nodeset import fold
+from fleetpush.report.exit_status import meaning
+from fleetpush.report.failures import FailureGroup, FailureGroups
+from fleetpush.report.quantities import duration, hosts, rate, size
+from fleetpush.report.sanitise import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fleetpush.deploy.results import RunReport
+
+MESSAGES_SHOWN = 5
+"""Different messages under one slug that are spelled out; the hosts of the others are still named."""
+
+DESTINATIONS_SHOWN = 5
+
+_STYLE = {
+    HostStatus.VERIFIED: "green",
+    HostStatus.ALREADY_PRESENT: "green",
+    HostStatus.FAILED: "bold red",
+    HostStatus.UNREACHABLE: "bold magenta",
+}
+
+
+def recap(report: RunReport) -> list[Text]:
+    """The lines to print on stdout; their ``plain`` is what a pipe gets."""
+    lines = [_title(report), *_statuses(report), Text("")]
+    lines += [_fact(name, value) for name, value in _facts(report)]
+    groups = FailureGroups()
+    for result in report.results:
+        if not result.status.good:
+            unreachable = result.status is HostStatus.UNREACHABLE
+            groups.add(result.host, result.slug, result.message, unreachable=unreachable)
+    lines += _failures(groups)
+    lines += _verdict(report, groups)
+    return lines
+
+
+def _title(report: RunReport) -> Text:
+    name = clean(report.manifest_name) or "nothing"
+    files = f", {len(report.files):,} files" if len(report.files) > 1 else ""
+    amount = f" ({size(report.size)}{files})" if report.manifest_digest else ""
+    return Text.assemble((name, "bold"), f"{amount} to {hosts(len(report.results))}")
+
+
+def _statuses(report: RunReport) -> Iterable[Text]:
+    counts = {status: report.count(status) for status in HostStatus}
+    present = counts[HostStatus.ALREADY_PRESENT]
+    counts[HostStatus.VERIFIED] += present
+    for status in (HostStatus.VERIFIED, HostStatus.FAILED, HostStatus.UNREACHABLE):
+        if not counts[status] and status is not HostStatus.VERIFIED:
+            continue
+        style = _STYLE[status] if counts[status] else ""
+        line = Text.assemble("  ", (f"{status.value:<12}", style), f"{counts[status]:>7,}")
+        if status is HostStatus.VERIFIED and present:
+            line.append(f"  ({present:,} already there)")
+        yield line
+
+
+def _facts(report: RunReport) -> Iterable[tuple[str, str]]:
+    timing, traffic = report.timing, report.traffic
+    for destination in _destinations(report):
+        yield "destination", destination
+    if timing.makespan_s is not None:
+        speed = f" ({rate(report.size / timing.makespan_s)})" if timing.makespan_s else ""
+        yield "makespan", f"{duration(timing.makespan_s)}{speed}"
+    if timing.bound_s is not None:
+        source = f", {clean(timing.bound_source)}" if timing.bound_source else ""
+        yield "bound", f"{duration(timing.bound_s)}{source}"
+    if timing.ratio is not None:
+        yield "ratio", f"{timing.ratio:.2f} times the bound"
+    if report.size and traffic.origin_bytes_sent:
+        sent = size(traffic.origin_bytes_sent)
+        yield "origin", f"{traffic.origin_bytes_sent / report.size:.2f} copies sent ({sent})"
+    yield "total", f"{duration(timing.total_s)} with connecting and leaving"
+    encrypt = "" if report.encrypt else ", not encrypted"
+    yield "run", f"{clean(report.run_id)}, {report.topology}{encrypt}"
+    if report.manifest_digest:
+        yield "digest", report.manifest_digest
+    if len(report.files) == 1 and report.files[0].sha256:
+        yield "sha256", report.files[0].sha256
+
+
+def _fact(name: str, value: str) -> Text:
+    return Text.assemble("  ", (f"{name:<12}", "dim"), f" {value}")
+
+
+def _destinations(report: RunReport) -> Iterable[str]:
+    by_dest: defaultdict[str, list[str]] = defaultdict(list)
+    for result in report.results:
+        if result.status.good and result.dest:
+            by_dest[result.dest].append(result.host)
+    ordered = sorted(by_dest.items(), key=lambda item: (-len(item[1]), item[0]))
+    for dest, names in ordered[:DESTINATIONS_SHOWN]:
+        where = f" on {clean(fold(names))}" if len(by_dest) > 1 else ""
+        active = sum(1 for r in report.results if r.dest == dest and r.activated)
+        staged = "" if active else " (staged, not activated)"
+        yield f"{clean(dest)}{where}{staged}"
+    if len(ordered) > DESTINATIONS_SHOWN:
+        yield f"and {len(ordered) - DESTINATIONS_SHOWN:,} more (-o json lists them host by host)"
+
+
+def _failures(groups: FailureGroups) -> Iterable[Text]:
+    by_slug: dict[tuple[str, bool], list[FailureGroup]] = {}
+    for group in groups.largest():
+        by_slug.setdefault((group.slug, group.unreachable), []).append(group)
+    for (slug, unreachable), same in by_slug.items():
+        status = HostStatus.UNREACHABLE if unreachable else HostStatus.FAILED
+        count = hosts(sum(len(group.hosts) for group in same))
+        yield Text("")
+        heading = slug or status.value
+        yield Text.assemble((f"{status.value}: {heading}", _STYLE[status]), f" ({count})")
+        for group in same[:MESSAGES_SHOWN]:
+            yield Text(f"  {group.folded()}")
+            yield Text(f"      {group.sentence()}")
+        rest = [host for group in same[MESSAGES_SHOWN:] for host in group.hosts]
+        if rest:
+            yield Text(f"  {clean(fold(rest))} ({len(rest):,})")
+            more = len(same) - MESSAGES_SHOWN
+            yield Text(f"      {more:,} other messages (-o json has them all)")
+
+
+def _verdict(report: RunReport, groups: FailureGroups) -> Iterable[Text]:
+    if report.error:
+        yield Text("")
+        yield Text.assemble(("error: ", "bold red"), clean(report.error))
+    if report.exit_code:
+        yield Text("")
+        yield Text(f"exit {report.exit_code}: {meaning(report.exit_code)}")
+    if groups.count:
+        names = clean(fold([host for group in groups for host in group.hosts]))
+        yield Text(f"to try these again: the same command with -l '{names}'")
