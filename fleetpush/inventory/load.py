@@ -92,7 +92,8 @@ class _YamlReader:
     def __init__(self, source: Source, inventory: Inventory) -> None:
         self._source = source
         self._inventory = inventory
-        self._loader = _LOADER(source.text)
+        with self._at(_first_unprintable_line(source.text)):
+            self._loader = _LOADER(source.text)
 
     def read(self) -> None:
         try:
@@ -101,7 +102,7 @@ class _YamlReader:
             self._fail(1, "nested too deeply")
 
     def _read_document(self) -> None:
-        with self._at(1):
+        with self._at(_first_unprintable_line(self._source.text)):
             root = self._loader.get_single_node()
         if root is None:
             self._fail(1, "the file is empty: it must hold 'all:' with hosts, or groups")
@@ -193,13 +194,15 @@ class _YamlReader:
         return VarBlock(values, self._source.name, lines) if values else None
 
     def _entries(self, node: yaml.Node, what: str, kind: str) -> Iterator[_Entry]:
-        """The pairs of a mapping with text keys; nothing for null; a bare word counts as one key."""
+        """The pairs of a mapping with text keys; nothing for null."""
         if isinstance(node, yaml.ScalarNode) and node.tag == _STANDARD_TAG + "null":
             return
         if not isinstance(node, yaml.MappingNode):
-            found = "a list" if isinstance(node, yaml.SequenceNode) else f"{node.value!r}"
+            is_list = isinstance(node, yaml.SequenceNode)
+            found, example = ("a list", kind) if is_list else (repr(node.value), node.value)
             self._fail(
-                _line(node), f"{what} must be a mapping, not {found}: write '{kind}:' on each line"
+                _line(node),
+                f"{what} must be a mapping, not {found}: write '{example}:', one {kind} a line",
             )
         with self._at(_line(node)):
             self._loader.flatten_mapping(node)
@@ -227,6 +230,12 @@ class _YamlReader:
 
 def _line(node: yaml.Node) -> int:
     return node.start_mark.line + 1
+
+
+def _first_unprintable_line(text: str) -> int:
+    """The line of the one mistake that YAML reports without a line; 1 if it is not there."""
+    match = yaml.reader.Reader.NON_PRINTABLE.search(text)
+    return text.count("\n", 0, match.start()) + 1 if match else 1
 
 
 def _advice(key: str) -> str:
