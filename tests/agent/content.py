@@ -44,11 +44,15 @@ class Content(NamedTuple):
         """The whole way of a host that gets everything from its peers."""
         state = store.open()
         scan(store)
+        self.complete(store)
+        return state
+
+    def complete(self, store: HostStore) -> None:
+        """The way from the scan to the end."""
         for chunk in range(self.manifest.chunks):
             self.give(store, chunk)
         store.finish()
         store.activate()
-        return state
 
 
 def make_content(sizes: dict[str, int], chunk_size: int = CHUNK, seed: int = 1) -> Content:

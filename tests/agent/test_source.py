@@ -1,0 +1,90 @@
+"""The origin never sends what the manifest does not say."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fleetpush.agent.source import SourceChanged, SourceStore
+from fleetpush.swarm.manifest import BLOCK
+from tests.agent.content import CHUNK, Content, make_content
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[tuple[Content, list[str], SourceStore]]:
+    content = make_content({"a": CHUNK + 9, "empty": 0, "b": 2 * CHUNK})
+    paths = []
+    for index, file in enumerate(content.manifest.files):
+        (tmp_path / file.path).write_bytes(content.file(index))
+        paths.append(str(tmp_path / file.path))
+    store = SourceStore(content.manifest, paths)
+    yield content, paths, store
+    store.close()
+    store.close()
+
+
+def test_everything_can_be_read(files: tuple[Content, list[str], SourceStore]) -> None:
+    content, _, store = files
+    assert store.have == 0b1111
+    for chunk in range(content.manifest.chunks):
+        assert store.leaves(chunk) == content.leaves[chunk]
+        assert store.progress(chunk) == content.manifest.blocks_in(chunk)
+        for block in range(store.progress(chunk)):
+            assert store.read_block(chunk, block) == bytes(content.block(chunk, block))
+
+
+def test_a_chunk_that_changed_before_its_first_use(
+    files: tuple[Content, list[str], SourceStore],
+) -> None:
+    _, paths, store = files
+    with open(paths[0], "r+b") as file:
+        file.write(b"other")
+    with pytest.raises(SourceChanged, match="chunk 0 has other content") as failure:
+        store.leaves(0)
+    assert failure.value.slug == "source_changed"
+    assert paths[0] in str(failure.value)
+    store.leaves(2)
+
+
+def test_a_block_that_changed_after_its_leaves_went_out(
+    files: tuple[Content, list[str], SourceStore],
+) -> None:
+    content, paths, store = files
+    store.leaves(0)
+    with open(paths[0], "r+b") as file:
+        file.seek(BLOCK)
+        file.write(b"other")
+    assert store.read_block(0, 0) == bytes(content.block(0, 0))
+    with pytest.raises(SourceChanged, match="block 1 of chunk 0"):
+        store.read_block(0, 1)
+
+
+def test_a_source_that_becomes_shorter(files: tuple[Content, list[str], SourceStore]) -> None:
+    _, paths, store = files
+    store.leaves(3)
+    os.truncate(paths[2], 10)
+    with pytest.raises(SourceChanged, match="ends too early"):
+        store.read_block(3, 0)
+    with pytest.raises(SourceChanged, match="ends too early"):
+        store.leaves(2)
+
+
+def test_a_source_that_is_replaced_goes_on_as_it_was(
+    files: tuple[Content, list[str], SourceStore],
+) -> None:
+    content, paths, store = files
+    os.unlink(paths[2])
+    assert store.read_block(3, 0) == bytes(content.block(3, 0))
+
+
+def test_a_source_that_is_gone(files: tuple[Content, list[str], SourceStore]) -> None:
+    content, paths, _ = files
+    os.unlink(paths[2])
+    with pytest.raises(SourceChanged, match="No such file"):
+        SourceStore(content.manifest, paths)
