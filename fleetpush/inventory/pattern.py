@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 from fleetpush.errors import InputError
 from fleetpush.inventory import nodeset
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from fleetpush.inventory.model import Inventory
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 Operator = Literal["", "&", "!"]
 _SUBSCRIPT = re.compile(
@@ -26,6 +25,22 @@ _SUBSCRIPT = re.compile(
 _ADDRESS = re.compile(r"\[([^\[\]]+)\](?::[0-9]+)?")
 _BRACKET = re.compile(r"\[([^\[\]]*)\]")
 _CHAR = re.compile(r"\\.|.", re.DOTALL)
+
+
+class Fleet(Protocol):
+    """What a pattern is matched against: hosts and groups by name, and where ``@file`` is looked for."""
+
+    @property
+    def hosts(self) -> Mapping[str, object]: ...
+
+    @property
+    def groups(self) -> Mapping[str, object]: ...
+
+    @property
+    def cwd(self) -> Path: ...
+
+    def members(self, group: str) -> list[str]:
+        """The names of a group's hosts, in the order that positions count."""
 
 
 class Part(NamedTuple):
@@ -38,28 +53,28 @@ class Part(NamedTuple):
         return self.operator + self.atom
 
 
-def select(pattern: str, inventory: Inventory, *, files: bool = False) -> set[str]:
+def select(pattern: str, fleet: Fleet, *, files: bool = False) -> set[str]:
     """The names of the hosts that match. ``files`` allows ``@file``. Raises InputError if unreadable."""
-    parts = _parse(pattern, inventory, files=files)
+    parts = _parse(pattern, fleet, files=files)
     if all(part.operator for part in parts):
         parts.insert(0, Part("", "all"))
     chosen: set[str] = set()
     for operator in get_args(Operator):
         for part in parts:
             if part.operator == operator:
-                chosen = _combine(chosen, operator, _match(part.atom, inventory))
+                chosen = _combine(chosen, operator, _match(part.atom, fleet))
     return chosen
 
 
-def unmatched(pattern: str, inventory: Inventory) -> list[str]:
+def unmatched(pattern: str, fleet: Fleet) -> list[str]:
     """The parts that match no host; of a range of names, the missing names folded."""
     missing = []
-    for part in _parse(pattern, inventory, files=True):
-        names = None if _subscript(part.atom, inventory) else _range_names(part.atom)
+    for part in _parse(pattern, fleet, files=True):
+        names = None if _subscript(part.atom, fleet) else _range_names(part.atom)
         if names is not None:
-            absent = [name for name in names if name not in inventory.hosts]
+            absent = [name for name in names if name not in fleet.hosts]
             missing += [part.operator + nodeset.fold(absent)] if absent else []
-        elif not _match(part.atom, inventory):
+        elif not _match(part.atom, fleet):
             missing.append(str(part))
     return missing
 
@@ -72,11 +87,11 @@ def _combine(chosen: set[str], operator: str, names: Iterable[str]) -> set[str]:
     return chosen.union(names)
 
 
-def _parse(pattern: str, inventory: Inventory, *, files: bool) -> list[Part]:
+def _parse(pattern: str, fleet: Fleet, *, files: bool) -> list[Part]:
     parts = []
     for text in _split(pattern):
         if text.startswith("@") and files:
-            parts += _read_file(text[1:], inventory)
+            parts += _read_file(text[1:], fleet)
         else:
             parts.append(_part(text, pattern))
     if not parts:
@@ -98,8 +113,8 @@ def _part(text: str, pattern: str) -> Part:
     return Part(operator, atom)
 
 
-def _read_file(name: str, inventory: Inventory) -> list[Part]:
-    path = inventory.cwd / name
+def _read_file(name: str, fleet: Fleet) -> list[Part]:
+    path = fleet.cwd / name
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
@@ -141,31 +156,31 @@ def _cut(text: str, separator: str) -> list[str]:
     return [piece.strip() for piece in pieces if piece.strip()]
 
 
-def _match(atom: str, inventory: Inventory) -> list[str]:
+def _match(atom: str, fleet: Fleet) -> list[str]:
     """The hosts one atom stands for, in an order that positions can count in."""
     if atom in ("all", "*"):
-        return list(inventory.hosts)
+        return list(fleet.hosts)
     if atom[0] == "~":
-        return _enumerate(_regex(atom), inventory)
+        return _enumerate(_regex(atom), fleet)
     if "[" in atom:
-        return _match_brackets(atom, inventory)
+        return _match_brackets(atom, fleet)
     if _is_glob(atom):
-        return _enumerate(re.compile(fnmatch.translate(atom)), inventory)
-    if atom in inventory.groups:
-        return inventory.members(atom)
-    return [atom] if atom in inventory.hosts else []
+        return _enumerate(re.compile(fnmatch.translate(atom)), fleet)
+    if atom in fleet.groups:
+        return fleet.members(atom)
+    return [atom] if atom in fleet.hosts else []
 
 
-def _match_brackets(atom: str, inventory: Inventory) -> list[str]:
+def _match_brackets(atom: str, fleet: Fleet) -> list[str]:
     """Brackets are an IPv6 address, positions in a group, a range of names, or a glob's characters."""
     if (address := _ADDRESS.fullmatch(atom)) and nodeset.is_ipv6(address[1]):
-        return [address[1]] if address[1] in inventory.hosts else []
-    if subscript := _subscript(atom, inventory):
-        return _pick(subscript, _match(subscript["base"], inventory))
+        return [address[1]] if address[1] in fleet.hosts else []
+    if subscript := _subscript(atom, fleet):
+        return _pick(subscript, _match(subscript["base"], fleet))
     names = _range_names(atom)
     if names is not None:
-        return [name for name in names if name in inventory.hosts]
-    return _enumerate(re.compile(fnmatch.translate(atom)), inventory)
+        return [name for name in names if name in fleet.hosts]
+    return _enumerate(re.compile(fnmatch.translate(atom)), fleet)
 
 
 def _regex(atom: str) -> re.Pattern[str]:
@@ -175,20 +190,20 @@ def _regex(atom: str) -> re.Pattern[str]:
         raise InputError(f"host pattern {atom!r} is not a regular expression: {error}") from error
 
 
-def _enumerate(regex: re.Pattern[str], inventory: Inventory) -> list[str]:
+def _enumerate(regex: re.Pattern[str], fleet: Fleet) -> list[str]:
     found: dict[str, None] = {}
-    for group in inventory.groups:
+    for group in fleet.groups:
         if regex.match(group):
-            found |= dict.fromkeys(inventory.members(group))
-    return list(found | dict.fromkeys(filter(regex.match, inventory.hosts)))
+            found |= dict.fromkeys(fleet.members(group))
+    return list(found | dict.fromkeys(filter(regex.match, fleet.hosts)))
 
 
-def _subscript(atom: str, inventory: Inventory) -> re.Match[str] | None:
+def _subscript(atom: str, fleet: Fleet) -> re.Match[str] | None:
     match = _SUBSCRIPT.fullmatch(atom)
     if match is None or atom[0] == "~":
         return None
     base = match["base"]
-    return match if base in inventory.groups or _is_glob(base) else None
+    return match if base in fleet.groups or _is_glob(base) else None
 
 
 def _pick(subscript: re.Match[str], names: list[str]) -> list[str]:

@@ -132,6 +132,16 @@ def test_a_variable_nobody_sets_is_the_default(web1: Host) -> None:
     assert web1.resolved("range", 7) == 7  # a function of the template language is no variable
 
 
+def test_a_variable_is_resolved_once_a_host(web1: Host) -> None:
+    assert web1.resolved("nested") is web1.resolved("nested")
+
+
+def test_the_place_named_is_the_one_that_counts(tmp_path: Path) -> None:
+    text = "all:\n  vars: {x: 1}\nweb:\n  hosts:\n    w:\n      x: '{{ nobody }}'\n"
+    with pytest.raises(InputError, match=r"variable 'x' \(fleet\.yaml:6\)"):
+        read(tmp_path, text).hosts["w"].resolved("x")
+
+
 def test_each_host_resolves_the_shared_template_for_itself(tmp_path: Path) -> None:
     hosts = read(tmp_path, TEMPLATES).select()
     assert [host.resolved("dest") for host in hosts] == ["/srv/w1/", "/data/w2/"]
