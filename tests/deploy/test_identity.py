@@ -84,7 +84,9 @@ def test_a_peer_of_another_run_is_refused_by_both_sides(tmp_path: Path) -> None:
 def test_a_client_without_a_certificate_is_refused(tmp_path: Path) -> None:
     run = RunIdentity("run-7", 3600)
     server = context(tmp_path, run, True, run.issue("web1"))
-    with pytest.raises(ssl.SSLError, match=r"(?i)did not return a certificate|certificate.required"):
+    with pytest.raises(
+        ssl.SSLError, match=r"(?i)did not return a certificate|certificate.required"
+    ):
         shake_hands(server, context(tmp_path, run, False, None))
 
 

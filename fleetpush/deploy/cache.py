@@ -1,0 +1,68 @@
+"""What took long to compute, kept between runs: small checked files in the user's cache directory.
+
+Nothing depends on it: an entry that is missing, damaged or unreadable is computed again, and a cache that
+cannot be written is done without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fleetpush.deploy.source import FileIdentity
+
+FORMAT = 1
+"""Part of every key: entries of another format are not found."""
+
+ENTRIES = 64
+"""Kept at most, the last used ones. The largest entry is some 32 MiB, a usual one 32 KiB."""
+
+
+class Cache:
+    """Entries by kind and by the identity of the files that they were computed from."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def get(self, kind: str, files: Sequence[FileIdentity], *more: object) -> bytes | None:
+        """The entry, if it is there and whole."""
+        path = self._path(kind, files, more)
+        try:
+            data = path.read_bytes()
+            os.utime(path)
+        except OSError:
+            return None
+        checksum, entry = data[:32], data[32:]
+        return entry if sha256(entry).digest() == checksum else None
+
+    def put(self, entry: bytes, kind: str, files: Sequence[FileIdentity], *more: object) -> None:
+        """Keeps ``entry``: whoever reads it meanwhile sees the old one or the new one."""
+        path = self._path(kind, files, more)
+        with contextlib.suppress(OSError):
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=self._directory, prefix=".", delete=False) as file:
+                try:
+                    file.write(sha256(entry).digest() + entry)
+                    file.close()
+                    Path(file.name).replace(path)
+                except BaseException:
+                    Path(file.name).unlink(missing_ok=True)
+                    raise
+            self._prune()
+
+    def _prune(self) -> None:
+        entries = sorted(self._directory.glob("*-*.cache"), key=lambda p: p.stat().st_mtime_ns)
+        for path in entries[:-ENTRIES]:
+            path.unlink(missing_ok=True)
+
+    def _path(self, kind: str, files: Sequence[FileIdentity], more: tuple[object, ...]) -> Path:
+        key = json.dumps([FORMAT, kind, *files, *more])
+        return self._directory / f"{kind}-{sha256(key.encode()).hexdigest()[:40]}.cache"

@@ -1,0 +1,98 @@
+"""Hashing chunks on all cores: hashlib and reading let other threads run."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from typing import TYPE_CHECKING
+
+from fleetpush.errors import InputError, SourceChangedError
+from fleetpush.swarm.manifest import chunk_digest, leaves_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fleetpush.swarm.manifest import Manifest
+
+READERS = 8
+"""Threads at most: more only make a disk seek."""
+
+_SLICE = 1 << 20
+
+
+class HashingStoppedError(Exception):
+    """The run ended before its manifest was made."""
+
+
+def hash_chunks(
+    layout: Manifest,
+    fds: Sequence[int],
+    progress: Callable[[int, int], None],
+    stop: Callable[[], bool],
+) -> list[bytes]:
+    """The chunk digests of the open files ``fds``, cut as ``layout`` says (its digests are not looked at).
+
+    ``progress`` gets the bytes done and the bytes in all, from several threads but never at once. Raises
+    SourceChangedError for a file that became shorter, InputError where reading fails, HashingStoppedError.
+    """
+    digests = [b""] * layout.chunks
+    chunks = count()
+    done = 0
+    lock = threading.Lock()
+    broken = threading.Event()
+
+    def work() -> None:
+        nonlocal done
+        room = memoryview(bytearray(_SLICE))
+        while (chunk := next(chunks)) < layout.chunks and not broken.is_set():
+            if stop():
+                raise HashingStoppedError
+            digests[chunk] = _digest(layout, fds, chunk, room)
+            with lock:
+                done += layout.chunk_length(chunk)
+                progress(done, layout.size)
+
+    def guarded() -> None:
+        try:
+            work()
+        except BaseException:
+            broken.set()
+            raise
+
+    readers = min(READERS, os.cpu_count() or 1, max(layout.chunks, 1))
+    with ThreadPoolExecutor(readers, thread_name_prefix="hashing") as pool:
+        running = [pool.submit(guarded) for _ in range(readers)]
+    for each in running:
+        each.result()
+    return digests
+
+
+def _digest(layout: Manifest, fds: Sequence[int], chunk: int, room: memoryview) -> bytes:
+    start = chunk * layout.chunk_size
+    end = start + layout.chunk_length(chunk)
+    leaves: list[bytes] = []
+    while start < end:
+        view = room[: min(_SLICE, end - start)]
+        _read_into(layout, fds, start, view)
+        leaves += leaves_of(view)
+        start += len(view)
+    return chunk_digest(b"".join(leaves))
+
+
+def _read_into(layout: Manifest, fds: Sequence[int], start: int, view: memoryview) -> None:
+    at = 0
+    for part in layout.extents(start, len(view)):
+        end = at + part.length
+        shift = part.offset - at
+        while at < end:
+            try:
+                size = os.preadv(fds[part.file], [view[at:end]], at + shift)
+            except OSError as error:
+                name = layout.files[part.file].path
+                raise InputError(f"cannot read the source {name}: {error.strerror}") from error
+            if not size:
+                name = layout.files[part.file].path
+                raise SourceChangedError(f"{name} became shorter while it was read: deploy again")
+            at += size

@@ -1,0 +1,189 @@
+"""From the operator's files to a manifest: checked, hashed on all cores, remembered for the next run."""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from fleetpush.deploy.cache import Cache
+from fleetpush.deploy.hashing import hash_chunks
+from fleetpush.deploy.sums import Sums
+from fleetpush.errors import InputError, ManifestError, SourceChangedError
+from fleetpush.swarm.manifest import (
+    BLOCK,
+    DIGEST,
+    MAX_CHUNK_SIZE,
+    MAX_CHUNKS,
+    File,
+    Manifest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+LARGEST_CHUNK = 16 * 1024 * 1024
+"""What is chosen at most where the operator does not say: larger ones make peers wait for each other."""
+
+_SETTLED_NS = 2_000_000_000
+
+
+class FileIdentity(NamedTuple):
+    """What a file's content is remembered by. Times in nanoseconds.
+
+    The change time is there for programs that write in place and put the old modification time back.
+    ``settled``: it has not been touched just before, so that a later write shows in its times, however
+    coarse the filesystem's clock.
+    """
+
+    path: str
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: Path, found: os.stat_result) -> Self:
+        return cls(
+            os.fsdecode(path),
+            found.st_dev,
+            found.st_ino,
+            found.st_size,
+            found.st_mtime_ns,
+            found.st_ctime_ns,
+        )
+
+    def still_is(self, fd: int) -> bool:
+        """Whether the open file ``fd`` is this one, unchanged."""
+        return FileIdentity.of(Path(self.path), os.fstat(fd)) == self
+
+    @property
+    def settled(self) -> bool:
+        return max(self.modified, self.changed) < time.time_ns() - _SETTLED_NS
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is deployed. ``paths`` are absolute, in the manifest's order; ``notes`` are for the operator."""
+
+    manifest: Manifest
+    paths: tuple[Path, ...]
+    sums: Sums
+    notes: tuple[str, ...] = ()
+
+
+def make_manifest(
+    sources: Sequence[Path],
+    chunk_size: int | None,
+    hosts: int,
+    cache_dir: Path,
+    progress: Callable[[int, int], None],
+    *,
+    stop: Callable[[], bool] = lambda: False,
+) -> Source:
+    """Reads ``sources`` and says what they are; ``chunk_size`` in bytes, None to choose one for ``hosts``.
+
+    Takes as long as hashing does: call it in a thread. ``progress`` gets the bytes hashed and the bytes in
+    all, from several threads but never at once. Raises InputError for sources that cannot be deployed,
+    SourceChangedError, and HashingStoppedError once ``stop`` says so.
+    """
+    paths = tuple(path.absolute() for path in sources)
+    with ExitStack() as opened:
+        fds = [_open(path, opened) for path in paths]
+        files = [FileIdentity.of(path, os.fstat(fd)) for path, fd in zip(paths, fds, strict=True)]
+        _check_names(paths)
+        total = sum(file.size for file in files)
+        size, notes = choose_chunk_size(total, hosts, chunk_size)
+        cache = Cache(cache_dir)
+        manifest = _remembered(cache, files, size)
+        if manifest is None:
+            empty = [bytes(DIGEST)] * -(-total // size)
+            layout = Manifest(
+                [File(p.name, f.size) for p, f in zip(paths, files, strict=True)], size, empty
+            )
+            digests = hash_chunks(layout, fds, progress, stop)
+            _check_unchanged(files, fds)
+            manifest = Manifest(layout.files, size, digests)
+            if all(file.settled for file in files):
+                cache.put(manifest.encode(), "manifest", files, size)
+        progress(total, total)
+    return Source(manifest, paths, Sums(paths, files, cache), notes)
+
+
+def choose_chunk_size(size: int, hosts: int, wanted: int | None) -> tuple[int, tuple[str, ...]]:
+    """Bytes in a chunk, and what the operator should know about it. Raises InputError.
+
+    The more hosts, the more chunks: a chunk's time is paid about once a doubling. Each chunk costs every
+    host its messages.
+    """
+    if wanted is None:
+        chunks = min(max(110 * math.log2(hosts + 1), 250), 4000)
+        chosen = min(_whole_blocks(math.ceil(size / chunks)), LARGEST_CHUNK)
+        return max(chosen, _whole_blocks(-(-size // MAX_CHUNKS))), ()
+    if not 0 < wanted <= MAX_CHUNK_SIZE:
+        raise InputError(f"a chunk size of {wanted} bytes: give 64K to 1G, or leave it out")
+    chosen = _whole_blocks(wanted)
+    if -(-size // chosen) > MAX_CHUNKS:
+        least = _whole_blocks(-(-size // MAX_CHUNKS)) // 1024
+        raise InputError(f"chunks of {wanted} bytes would be too many: give at least {least}K")
+    if chosen == wanted:
+        return chosen, ()
+    return chosen, (f"chunk size rounded up to {chosen // 1024}K: a whole number of 64K blocks",)
+
+
+def _whole_blocks(size: int) -> int:
+    return max(-(-size // BLOCK), 1) * BLOCK
+
+
+def _open(path: Path, opened: ExitStack) -> int:
+    try:
+        # Never waits for a pipe's other end.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"cannot read the source {path}: {reason}") from error
+    opened.callback(os.close, fd)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISDIR(mode):
+        raise InputError(
+            f"{path} is a directory: only files are deployed so far; pack it into one (tar)"
+        )
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is a device, pipe or socket: copy it to a file first")
+    return fd
+
+
+def _check_names(paths: Sequence[Path]) -> None:
+    if not paths:
+        raise InputError("nothing to deploy: name at least one file")
+    seen: dict[str, Path] = {}
+    for path in paths:
+        if path.name in seen:
+            raise InputError(
+                f"{seen[path.name]} and {path} would become one file on the hosts: rename one of them"
+            )
+        seen[path.name] = path
+
+
+def _check_unchanged(files: Sequence[FileIdentity], fds: Sequence[int]) -> None:
+    for file, fd in zip(files, fds, strict=True):
+        if not file.still_is(fd):
+            raise SourceChangedError(
+                f"{file.path} changed while it was read: deploy again when nothing writes it any more"
+            )
+
+
+def _remembered(cache: Cache, files: Sequence[FileIdentity], chunk_size: int) -> Manifest | None:
+    entry = cache.get("manifest", files, chunk_size)
+    if entry is None:
+        return None
+    try:
+        return Manifest.decode(entry)
+    except ManifestError:
+        return None
