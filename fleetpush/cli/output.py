@@ -1,0 +1,172 @@
+"""What the operator asked to see, and where it goes: the result to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import sys
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from fleetpush.deploy.results import SCHEMA
+from fleetpush.errors import InputError
+from fleetpush.report.choose import ColorChoice, ProgressStyle, console, printer
+from fleetpush.report.plain import PlainPrinter
+from fleetpush.report.printer import Printer, Several
+from fleetpush.report.sanitise import clean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fleetpush.deploy.results import RunReport
+    from fleetpush.errors import FleetpushError
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """How a verb ended: the report, lines that prove it (the demo has some), and the exit code."""
+
+    report: RunReport
+    exit_code: int
+    proof: tuple[str, ...] = ()
+
+
+@dataclass(kw_only=True)
+class Output:
+    """The flags about what is shown, as one thing."""
+
+    command: str
+    progress: ProgressStyle = "auto"
+    format: Literal["text", "json"] = "text"
+    color: ColorChoice = "auto"
+    verbose: int = 0
+    log_file: Path | None = None
+    _log: TextIO | None = field(default=None, init=False)
+
+    def open(self) -> Printer:
+        """The printers of this run. Raises InputError when the log file cannot be written."""
+        printers = [
+            printer(
+                self.progress, sys.stderr, os.environ, color=self.color, verbose=self.verbose > 0
+            )
+        ]
+        if self.log_file is not None:
+            try:
+                self._log = self.log_file.open("a", encoding="utf-8", errors="backslashreplace")
+            except OSError as error:
+                raise InputError(
+                    f"cannot write the log file {self.log_file}: {error.strerror}; name another"
+                    " with --log-file",
+                    slug="log_file",
+                ) from error
+            printers.append(PlainPrinter(self._log, verbose=True))
+        self._route_logging()
+        return Several(printers)
+
+    def _route_logging(self) -> None:
+        """Libraries' warnings go to the log file; without one nowhere: they would tear the live view."""
+        root = logging.getLogger("asyncssh"), logging.getLogger("asyncio")
+        for logger in root:
+            logger.propagate = False
+            logger.handlers = [
+                logging.StreamHandler(self._log) if self._log else logging.NullHandler()
+            ]
+
+    def close(self) -> None:
+        for name in ("asyncssh", "asyncio"):
+            logging.getLogger(name).handlers = [logging.NullHandler()]
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def show(self, conclusion: Conclusion) -> None:
+        """The result: one JSON document, or the recap unless all is well and quiet was asked for."""
+        if self.format == "json":
+            document = conclusion.report.as_json()
+            if conclusion.proof:
+                document["proof"] = list(conclusion.proof)
+            document["exit_code"] = conclusion.exit_code
+            document["status"] = "ok" if conclusion.exit_code == 0 else "failed"
+            self._print_json(document)
+        elif self.progress != "quiet":
+            self._print_recap(conclusion)
+
+    def _print_recap(self, conclusion: Conclusion) -> None:
+        from rich.text import Text  # noqa: PLC0415 - only a run that has ended pays for it
+
+        from fleetpush.report.recap import recap  # noqa: PLC0415
+
+        lines = recap(conclusion.report)
+        if conclusion.proof:
+            lines += [Text(""), *(Text(clean(line)) for line in conclusion.proof)]
+        screen = console(sys.stdout, self.color)
+        with _reader_may_leave(sys.stdout):
+            for line in lines:
+                screen.print(line)
+
+    def _print_json(self, document: dict[str, Any]) -> None:
+        with _reader_may_leave(sys.stdout):
+            sys.stdout.write(json.dumps(document, indent=2) + "\n")
+            sys.stdout.flush()
+
+    def fail(self, error: FleetpushError) -> int:
+        """Says why the run could not be made; returns the exit code."""
+        self._complain(str(error))
+        self._failure_document(error.exit_code, str(error), error.slug)
+        return error.exit_code
+
+    def fail_internally(self, error: BaseException) -> int:
+        """One line for a defect of ours; where it happened only on request."""
+        where = "" if self.verbose or self.log_file else "; -v or --log-file FILE shows where"
+        text = f"internal error: {type(error).__name__}: {error}{where}"
+        self._complain(text)
+        told = "".join(traceback.format_exception(error))
+        if self.verbose:
+            with _reader_may_leave(sys.stderr):
+                sys.stderr.write(told)
+        if self._log is not None:
+            self._log.write(told)
+        self._failure_document(1, text, "internal")
+        return 1
+
+    def stopped(self, exit_code: int) -> int:
+        """A signal came before there was a run to drain."""
+        self._complain("stopped before any host was touched")
+        self._failure_document(exit_code, "stopped before any host was touched", "interrupted")
+        return exit_code
+
+    def _failure_document(self, exit_code: int, text: str, slug: str) -> None:
+        if self.format == "json":
+            self._print_json(failure_document(self.command, exit_code, text, slug))
+
+    def _complain(self, text: str) -> None:
+        with _reader_may_leave(sys.stderr):
+            sys.stderr.write(f"error: {clean(text)}\n")
+            sys.stderr.flush()
+
+
+def failure_document(command: str, exit_code: int, text: str, slug: str) -> dict[str, Any]:
+    """What ``-o json`` prints when there is no report."""
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "exit_code": exit_code,
+        "status": "failed",
+        "error": text,
+        "slug": slug,
+    }
+
+
+@contextlib.contextmanager
+def _reader_may_leave(stream: TextIO) -> Any:  # noqa: ANN401 - a generator; contextlib types it
+    """``| head`` closes the pipe early: that is the reader's right and not a failure of the deploy."""
+    try:
+        yield
+    except BrokenPipeError:
+        # Python flushes once more at exit; from here on that must go nowhere.
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, stream.fileno())
+        os.close(devnull)
