@@ -55,6 +55,10 @@ class Control:
             data += part
         return bytes(data)
 
+    def mark(self, marker: str) -> None:
+        """The first thing said: what a chatty login shell printed before it is told apart by this line."""
+        self._outgoing.put(b"\n" + marker.encode() + b"\n")
+
     def say(self, message: dict[str, Any]) -> None:
         """Never blocks; from any thread."""
         self._outgoing.put(json.dumps(message, separators=(",", ":")).encode() + b"\n")

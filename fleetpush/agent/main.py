@@ -71,6 +71,7 @@ class Agent:
 
     def begin(self) -> None:
         config = self._config
+        self._control.mark(config["marker"])
         self._node = Node(
             self._loop,
             self._manifest,

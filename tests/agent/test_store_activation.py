@@ -47,7 +47,21 @@ def test_whoever_reads_the_old_file_goes_on_reading_it(
     assert dest.read_bytes() == content.stream
 
 
-@pytest.mark.parametrize("meddle", [lambda p, d: p.unlink(), lambda p, d: (d.unlink(), d.mkdir())])
+def remove(partial: Path, dest: Path) -> None:
+    partial.unlink()
+
+
+def replace(partial: Path, dest: Path) -> None:
+    partial.unlink()
+    partial.write_text("somebody else's")
+
+
+def make_directory(partial: Path, dest: Path) -> None:
+    dest.unlink()
+    dest.mkdir()
+
+
+@pytest.mark.parametrize("meddle", [remove, replace, make_directory])
 def test_an_activation_that_fails_says_so_and_changes_nothing(
     content: Content, new_store: NewStore, tmp_path: Path, meddle: Callable[[Path, Path], object]
 ) -> None:
@@ -92,15 +106,17 @@ def test_the_mode(
     assert stat.S_IMODE(dest.stat().st_mode) == mode
 
 
-def test_content_that_is_there_gets_the_mode_that_is_asked_for(
-    content: Content, new_store: NewStore, tmp_path: Path
+@pytest.mark.parametrize(("asked", "mode"), [(0o711, 0o711), (None, 0o4750)])
+def test_content_that_is_there_keeps_its_mode_unless_another_is_asked_for(
+    content: Content, new_store: NewStore, tmp_path: Path, asked: int | None, mode: int
 ) -> None:
     (tmp_path / "f").write_bytes(content.stream)
-    store = new_store(content, tmp_path / "f", mode=0o711)
+    (tmp_path / "f").chmod(0o4750)
+    store = new_store(content, tmp_path / "f", mode=asked)
     store.open()
     scan(store)
     store.finish()
-    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o711
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == mode
 
 
 @needs_root
@@ -125,6 +141,7 @@ def test_what_was_prepared_for_another_owner_is_still_ours_to_activate(
 ) -> None:
     first = new_store(content, tmp_path / "f", owner="nobody")
     first.open()
+    assert (tmp_path / f".f.fleetpush-{content.manifest.name}").stat().st_uid == 0
     scan(first)
     for chunk in range(5):
         content.give(first, chunk)

@@ -7,10 +7,12 @@ import pwd
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from fleetpush.agent.partial import Partial
 from fleetpush.agent.store import HostStore, StoreError
 from tests.agent.content import CHUNK, Content, make_content, scan
 
@@ -41,7 +43,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip(f"cannot mount a tmpfs: {done.stderr.decode().strip()}")
     yield mount
-    subprocess.run(["umount", str(mount)], check=True)
+    # Lazily: a test that failed may still hold files open.
+    subprocess.run(["umount", "-l", str(mount)], check=True)
 
 
 @pytest.fixture
@@ -238,6 +241,24 @@ def test_a_second_run_to_one_destination_is_refused(
     other.deploy(new_store(other, tmp_path / "f3"))
 
 
+def test_of_many_runs_at_once_exactly_one_gets_the_destination(
+    new_store: NewStore, tmp_path: Path
+) -> None:
+    dest = tmp_path / "made" / "f"
+    stores = [new_store(make_content({"f": 1000}, seed=number), dest) for number in range(12)]
+
+    def state(store: HostStore) -> str:
+        try:
+            return store.open()
+        except StoreError as error:
+            return error.slug
+
+    with ThreadPoolExecutor(len(stores)) as pool:
+        states = sorted(pool.map(state, stores))
+    assert states == ["dest_busy"] * 11 + ["new"]
+    assert len(os.listdir(tmp_path / "made")) == 1
+
+
 def test_a_destination_that_turns_out_different_is_locked_in_the_scan(
     content: Content, new_store: NewStore, tmp_path: Path
 ) -> None:
@@ -269,6 +290,33 @@ def test_a_trap_in_the_partials_place_is_removed_not_written_to(
     store.close()
     assert precious.read_text() == "precious"
     assert sorted(os.listdir(tmp_path)) == ["f", "precious"]
+
+
+def test_a_partial_that_its_run_removes_as_we_open_it_is_made_anew(
+    content: Content, new_store: NewStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partial = tmp_path / f".f.fleetpush-{content.manifest.name}"
+    partial.write_bytes(b"x")
+    lock = Partial._lock
+
+    def lock_late(self: Partial, fd: int) -> None:
+        if partial.exists() and partial.stat().st_size == 1:
+            partial.unlink()
+        lock(self, fd)
+
+    monkeypatch.setattr(Partial, "_lock", lock_late)
+    assert content.deploy(new_store(content, tmp_path / "f")) == "new"
+    assert (tmp_path / "f").read_bytes() == content.stream
+
+
+def test_a_partial_that_others_could_read_is_closed_to_them(
+    content: Content, new_store: NewStore, tmp_path: Path
+) -> None:
+    partial = tmp_path / f".f.fleetpush-{content.manifest.name}"
+    partial.write_bytes(b"x")
+    partial.chmod(0o666)
+    assert new_store(content, tmp_path / "f").open() == "partial"
+    assert partial.stat().st_mode & 0o777 == 0o600
 
 
 @needs_root
