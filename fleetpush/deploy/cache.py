@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fleetpush.deploy.source import FileIdentity
+    from fleetpush.deploy.fingerprint import FileIdentity
 
 FORMAT = 1
 """Part of every key: entries of another format are not found."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import os
 import stat
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING
 
 from fleetpush.deploy.cache import Cache
+from fleetpush.deploy.fingerprint import FileIdentity
 from fleetpush.deploy.hashing import hash_chunks
 from fleetpush.deploy.sums import Sums
 from fleetpush.errors import InputError, ManifestError, SourceChangedError
@@ -26,46 +25,10 @@ from fleetpush.swarm.manifest import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 LARGEST_CHUNK = 16 * 1024 * 1024
 """What is chosen at most where the operator does not say: larger ones make peers wait for each other."""
-
-_SETTLED_NS = 2_000_000_000
-
-
-class FileIdentity(NamedTuple):
-    """What a file's content is remembered by. Times in nanoseconds.
-
-    The change time is there for programs that write in place and put the old modification time back.
-    ``settled``: it has not been touched just before, so that a later write shows in its times, however
-    coarse the filesystem's clock.
-    """
-
-    path: str
-    device: int
-    inode: int
-    size: int
-    modified: int
-    changed: int
-
-    @classmethod
-    def of(cls, path: Path, found: os.stat_result) -> Self:
-        return cls(
-            os.fsdecode(path),
-            found.st_dev,
-            found.st_ino,
-            found.st_size,
-            found.st_mtime_ns,
-            found.st_ctime_ns,
-        )
-
-    def still_is(self, fd: int) -> bool:
-        """Whether the open file ``fd`` is this one, unchanged."""
-        return FileIdentity.of(Path(self.path), os.fstat(fd)) == self
-
-    @property
-    def settled(self) -> bool:
-        return max(self.modified, self.changed) < time.time_ns() - _SETTLED_NS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fleetpush.deploy.cache import Cache
-    from fleetpush.deploy.source import FileIdentity
+    from fleetpush.deploy.fingerprint import FileIdentity
 
 _SLICE = 1 << 20
 

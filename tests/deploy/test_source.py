@@ -41,7 +41,7 @@ def make(*paths: Path, cache: Path, chunk_size: int | None = BLOCK, hosts: int =
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the files had been written an hour ago: change times cannot be set."""
     now = time.time_ns
-    monkeypatch.setattr("fleetpush.deploy.source.time.time_ns", lambda: now() + 3600 * 10**9)
+    monkeypatch.setattr("fleetpush.deploy.fingerprint.time.time_ns", lambda: now() + 3600 * 10**9)
 
 
 @pytest.fixture
