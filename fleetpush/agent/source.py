@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from fleetpush.agent.files import SLICE, Stream, close_all
 from fleetpush.agent.place import StoreError
+from fleetpush.agent.store import DUPLICATE
 from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ class SourceChanged(StoreError):  # noqa: N818 - names what happened, not a faul
 
 
 class SourceStore:
-    """Everything is there from the start. Same reading calls as ``HostStore``; may be read from threads."""
+    """Everything is there from the start. Same calls in the exchange as ``HostStore``."""
 
     def __init__(self, manifest: Manifest, paths: Sequence[str]) -> None:
         """``paths`` in the manifest's order. Raises SourceChanged where one cannot be opened any more."""
@@ -68,6 +69,14 @@ class SourceStore:
         if sha256(data).digest() != leaf:
             raise self._changed(f"block {block} of chunk {chunk} has other content now")
         return data
+
+    def put_leaves(self, chunk: int, leaves: bytes) -> bool:
+        """Whether they are the chunk's. Raises SourceChanged."""
+        return self.leaves(chunk) == leaves
+
+    def put_block(self, chunk: int, block: int, data: memoryview) -> int:
+        """Always a DUPLICATE: the source is never written."""
+        return DUPLICATE
 
     def close(self) -> None:
         """Closes the files; may be called twice."""

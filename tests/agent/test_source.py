@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fleetpush.agent.source import SourceChanged, SourceStore
+from fleetpush.agent.store import DUPLICATE
 from fleetpush.swarm.manifest import BLOCK
 from tests.agent.content import CHUNK, Content, make_content
 
@@ -37,6 +38,17 @@ def test_everything_can_be_read(files: tuple[Content, list[str], SourceStore]) -
         assert store.progress(chunk) == content.manifest.blocks_in(chunk)
         for block in range(store.progress(chunk)):
             assert store.read_block(chunk, block) == bytes(content.block(chunk, block))
+
+
+def test_what_comes_back_never_touches_the_source(
+    files: tuple[Content, list[str], SourceStore],
+) -> None:
+    content, paths, store = files
+    assert store.put_leaves(1, content.leaves[1])
+    assert not store.put_leaves(1, content.leaves[2])
+    assert store.put_block(0, 0, memoryview(b"x" * BLOCK)) == DUPLICATE
+    with open(paths[0], "rb") as file:
+        assert file.read() == content.file(0)
 
 
 def test_a_chunk_that_changed_before_its_first_use(
