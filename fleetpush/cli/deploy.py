@@ -9,6 +9,7 @@ from fleetpush.cli import flags
 from fleetpush.cli.conduct import Signals, conduct
 from fleetpush.cli.output import Conclusion, Output
 from fleetpush.cli.password import ask_password
+from fleetpush.cli.values import DEFAULT_PORTS
 from fleetpush.deploy.options import DeployOptions, SshOptions
 from fleetpush.deploy.progress import Observer
 from fleetpush.errors import UsageError
@@ -33,7 +34,7 @@ def deploy(
     chunk_size: flags.ChunkSize = None,
     bwlimit: flags.Bwlimit = None,
     host_bwlimit: flags.HostBwlimit = None,
-    port_range: flags.PortRange = (47600, 47699),
+    port_range: flags.PortRange = DEFAULT_PORTS,
     no_encrypt: flags.NoEncrypt = False,
     verify: flags.Verify = "chunks",
     activate: flags.Activate = "each",

@@ -132,7 +132,7 @@ HostBwlimit = Annotated[
     ),
 ]
 PortRange = Annotated[
-    tuple[int, int],
+    values.Ports,
     _option(
         "--port-range",
         metavar="A-B",

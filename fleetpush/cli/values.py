@@ -6,6 +6,7 @@ Every function raises ValueError with a sentence that names the value and an exa
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from fleetpush.swarm.manifest import BLOCK, MAX_CHUNK_SIZE
 
@@ -14,6 +15,16 @@ _AMOUNT = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>[KMGTP]?)(?P<base
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class Ports(NamedTuple):
+    """A range of ports, both ends included."""
+
+    first: int
+    last: int
+
+
+DEFAULT_PORTS = Ports(47600, 47699)
 
 
 def size(text: str, *, unit: str = "") -> int:
@@ -85,7 +96,7 @@ def mode(text: str) -> int:
     return int(text.replace("o", ""), 8)
 
 
-def port_range(text: str) -> tuple[int, int]:
+def port_range(text: str) -> Ports:
     """``47600-47699``, both ends included; a single port stands for itself."""
     found = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text.strip())
     if found is None:
@@ -93,7 +104,7 @@ def port_range(text: str) -> tuple[int, int]:
     first, last = int(found[1]), int(found[2] or found[1])
     if not 1 <= first <= last <= 65535:
         raise ValueError(f"{text!r} is not a range of ports from 1 to 65535, the lower one first")
-    return first, last
+    return Ports(first, last)
 
 
 def percentage(text: str) -> float:

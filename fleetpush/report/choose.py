@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from fleetpush.report.jsonl import JsonLinesPrinter
 from fleetpush.report.plain import PlainPrinter
-from fleetpush.report.quiet import QuietPrinter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,9 +31,9 @@ def resolve(style: ProgressStyle, *, terminal: bool, environ: Mapping[str, str])
 
 def console(stream: TextIO, color: ColorChoice, *, terminal: bool | None = None) -> Console:
     """A console that interprets no markup. NO_COLOR is honoured unless ``color`` is always."""
-    from rich.console import Console  # noqa: PLC0415 - costs time that --help should not pay
+    from fleetpush.report.screen import Screen  # noqa: PLC0415 - rich costs time that --help should not pay
 
-    return Console(
+    return Screen(
         file=stream,
         force_terminal=True if color == "always" else terminal,
         no_color={"auto": None, "always": False, "never": True}[color],
@@ -62,5 +61,7 @@ def printer(
     if chosen == "json":
         return JsonLinesPrinter(stream)
     if chosen == "quiet":
+        from fleetpush.report.quiet import QuietPrinter  # noqa: PLC0415 - brings rich
+
         return QuietPrinter(stream)
     return PlainPrinter(stream, verbose=verbose)

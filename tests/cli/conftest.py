@@ -1,0 +1,71 @@
+"""A run that only plays its script stands in for the real one."""
+
+import asyncio
+import sys
+import types
+
+import pytest
+
+from fleetpush.deploy.progress import RunFinished
+from tests.report.feed import feed
+
+
+class Script:
+    """What the fake run will do, and what it was told."""
+
+    def __init__(self):
+        self.events = feed(12)
+        self.error = None
+        self.waits = False
+        self.options = None
+        self.interrupts = []
+        self.started = None
+
+    @property
+    def report(self):
+        return self.events[-1].report
+
+    def become_clean(self):
+        """All hosts are well: the exit code is 0."""
+        from dataclasses import replace
+
+        from fleetpush.deploy.results import HostStatus
+
+        good = tuple(r for r in self.report.results if r.status.good)
+        assert any(r.status is HostStatus.VERIFIED for r in good)
+        report = replace(self.report, results=good, exit_code=0)
+        self.events = [*self.events[:-1], RunFinished(self.events[-1].at, report)]
+
+
+@pytest.fixture
+def script(monkeypatch):
+    script = Script()
+
+    class Run:
+        def __init__(self, options, observer):
+            script.options, self.observer = options, observer
+            self.ended = asyncio.Event()
+
+        async def execute(self):
+            if script.error is not None:
+                raise script.error
+            for event in script.events[:-1]:
+                self.observer.handle(event)
+            if script.waits:
+                script.started()
+                await self.ended.wait()
+            self.observer.handle(script.events[-1])
+            return script.report
+
+        def interrupt(self, exit_code):
+            from dataclasses import replace
+
+            script.interrupts.append(exit_code)
+            report = replace(script.report, exit_code=exit_code)
+            script.events[-1] = RunFinished(script.events[-1].at, report)
+            self.ended.set()
+
+    module = types.ModuleType("fleetpush.deploy.runner")
+    module.Run = Run
+    monkeypatch.setitem(sys.modules, "fleetpush.deploy.runner", module)
+    return script
