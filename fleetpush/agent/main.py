@@ -199,6 +199,9 @@ class Agent:
         self._control.say({"is": "complete"})
         self._worker.do(store.finish, lambda done: self._verified(), self._store_failed)
 
+    def began(self) -> None:
+        self._control.say({"is": "began"})
+
     def edge_failed(self, peer: str, reason: str) -> None:
         self._control.say({"is": "edge_failed", "peer": peer, "reason": reason})
 
@@ -267,13 +270,14 @@ class Agent:
         """Figures since the start, when they have changed."""
         if self._node is None or self._peer is None:
             return
-        received, sent = self._node.wire_bytes()
+        received, sent, cross = self._node.wire_bytes()
         done = self._manifest.size if self._peer.complete else self._bytes_had()
-        figures = (done, received, sent, self._node.content_in, self._node.content_out, self._node.links())
+        content = self._node.content_in, self._node.content_out
+        figures = (done, received, sent, *content, self._node.links(), cross)
         if figures == self._told and not final:
             return
         self._told = figures
-        names = ("done", "in", "out", "content_in", "content_out", "links")
+        names = ("done", "in", "out", "content_in", "content_out", "links", "cross")
         self._control.say({"is": "progress", **dict(zip(names, figures))})
 
     def _bytes_had(self) -> int:

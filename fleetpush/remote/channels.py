@@ -22,6 +22,7 @@ class ChannelProcess(asyncssh.SSHClientSession[bytes]):
         self._place = place
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._started = False
+        self._ended = False
         self._status: int | None = None
         self._reason = ""
 
@@ -37,12 +38,15 @@ class ChannelProcess(asyncssh.SSHClientSession[bytes]):
         return 0 if self._channel is None else self._channel.get_write_buffer_size()
 
     def kill(self) -> None:
-        """Asks sshd to kill the command's process group (since OpenSSH 7.9) and ends the channel."""
+        """Asks sshd to kill the command's process group (since OpenSSH 7.9) and ends the channel.
+
+        The handler hears of it at once: sshd answers only when the command is gone.
+        """
         if self._channel is not None and not self._channel.is_closing():
-            self._reason = self._reason or "killed from here"
             with contextlib.suppress(OSError):
                 self._channel.send_signal("KILL")
             self._channel.abort()
+        self._end(None, "killed from here")
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._channel = chan
@@ -61,19 +65,21 @@ class ChannelProcess(asyncssh.SSHClientSession[bytes]):
 
     def exit_status_received(self, status: int) -> None:
         self._status = status
-        self._reason = self._reason or f"exit status {status}"
+        self._reason = f"exit status {status}"
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
         self._reason = self._reason or f"ended by signal {signal}"
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._channel = None
-        if not self._started:
-            return
-        if not self._reason:
-            text = f" ({exc})" if exc is not None and str(exc) else ""
-            self._reason = f"the connection to {self._place} is gone{text}"
-        self._handler.ended(self._status, self._reason)
+        text = f" ({exc})" if exc is not None and str(exc) else ""
+        gone = f"the connection to {self._place} is gone{text}"
+        self._end(self._status, self._reason or gone)
+
+    def _end(self, status: int | None, reason: str) -> None:
+        if self._started and not self._ended:
+            self._ended = True
+            self._handler.ended(status, reason)
 
 
 class ChannelStream(asyncssh.SSHTCPSession[bytes]):

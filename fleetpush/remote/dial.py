@@ -42,7 +42,10 @@ class Dialler:
             with contextlib.suppress(OSError):
                 socket.inet_pton(family, host)
                 return [(family, (host, port))]
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._resolvers, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
+        try:
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._resolvers, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            )
+        except UnicodeError as error:  # an empty label, or one of more than 63 characters
+            raise socket.gaierror(socket.EAI_NONAME, "not a host name") from error
         return [(family, address) for family, _, _, _, address in found]

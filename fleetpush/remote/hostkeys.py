@@ -95,18 +95,18 @@ class KnownHosts:
         """True if the very name has keys, so that another key is a change and not a first sight."""
         return any(line.marker == "" for line in self._matching(known.name))
 
-    def add(self, name: str, key: asyncssh.SSHKey) -> bool:
-        """Accepts ``key`` for ``name`` and appends it to the file; False if another key came first.
+    def knows(self, known: KnownKeys, key: asyncssh.SSHKey) -> bool:
+        """True if ``key`` has been accepted for the name since it was looked up."""
+        return key in [line.key for line in self._exact.get(known.name, []) if line.marker == ""]
 
-        Raises OSError when the file cannot be written.
+    def add(self, known: KnownKeys, key: asyncssh.SSHKey) -> None:
+        """Accepts ``key`` for the name and appends it to the file.
+
+        Raises OSError when the file cannot be written; the key is accepted all the same.
         """
-        known = [line.key for line in self._exact.get(name, []) if line.marker == ""]
-        if known:
-            return key in known
-        self._exact.setdefault(name, []).append(_Line("", (name,), key))
+        self._exact.setdefault(known.name, []).append(_Line("", (known.name,), key))
         text = key.export_public_key("openssh").decode().split()
-        _append(self.path, f"{name} {text[0]} {text[1]}\n")
-        return True
+        _append(self.path, f"{known.name} {text[0]} {text[1]}\n")
 
     def _matching(self, name: str) -> list[_Line]:
         lines = list(self._exact.get(name, ()))

@@ -80,8 +80,7 @@ class LocalProcess:
 
     def hang_up(self, reason: str) -> None:
         """Closes the pipes as a lost connection does; the process itself lives on if it likes."""
-        if self._stdin is not None:
-            self._stdin.abort()
+        self._drop_stdin()
         for transport in self._outputs:
             transport.close()
         self._end(None, reason)
@@ -98,6 +97,11 @@ class LocalProcess:
         self._open_outputs -= 1
         self._end_if_over()
 
+    def _drop_stdin(self) -> None:
+        # A transport that has closed itself after write_eof does not bear a second end.
+        if self._stdin is not None and not self._stdin.is_closing():
+            self._stdin.abort()
+
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         status = self._popen.wait()
         with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody listens any more
@@ -106,8 +110,7 @@ class LocalProcess:
     def _exit(self, status: int) -> None:
         self._exited = True
         self._status = status
-        if self._stdin is not None:
-            self._stdin.abort()
+        self._drop_stdin()
         self._end_if_over()
 
     def _end_if_over(self) -> None:

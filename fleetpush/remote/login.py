@@ -56,23 +56,21 @@ class _Client(asyncssh.SSHClient):
     def validate_host_public_key(
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
     ) -> bool:
-        """Asked only about a key that known_hosts does not list for this name."""
-        name, path = self._known.name, self._hosts.path
-        accepting = self._login.settings.host_key_checking == "accept-new"
-        if not self._hosts.is_changed(self._known):
-            if not accepting:
-                self.verdict = failures.key_unknown(self._route, path, key)
-                return False
-            try:
-                if self._hosts.add(name, key):
-                    return True
-            except OSError as error:
-                self._login.warn(
-                    f"cannot write {path}: {error.strerror}; new host keys are not kept"
-                )
-                return True
-        self.verdict = failures.key_changed(self._route, path, name, key)
-        return False
+        """Asked only about a key that known_hosts did not list for this name."""
+        hosts, known, path = self._hosts, self._known, self._hosts.path
+        if hosts.knows(known, key):  # another connection to the same host came first
+            return True
+        if hosts.is_changed(known):
+            self.verdict = failures.key_changed(self._route, path, known.name, key)
+            return False
+        if self._login.settings.host_key_checking != "accept-new":
+            self.verdict = failures.key_unknown(self._route, path, key)
+            return False
+        try:
+            hosts.add(known, key)
+        except OSError as error:
+            self._login.warn(f"cannot write {path}: {error.strerror}; new host keys are not kept")
+        return True
 
 
 class Login:
@@ -144,8 +142,8 @@ class Login:
         options = {**options, "client_factory": lambda: client}
         if tunnel is not None:
             return await asyncssh.connect(options=self._options, tunnel=tunnel, **options)
-        if route.config.proxy_command:
-            command = route.config.proxy_command
+        command = route.proxy_command
+        if command is not None:
             return await asyncssh.connect(options=self._options, proxy_command=command, **options)
         sock = await self._dialler.dial(route.host, route.port)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -32,18 +33,28 @@ class Route:
     def place(self) -> str:
         return f"{self.host} port {self.port}"
 
+    @property
+    def proxy_command(self) -> str | None:
+        """The command of ssh_config that carries the connection, ready to run."""
+        command = self.config.proxy_command
+        if command is None:
+            return None
+        tokens = {"%%": "%", "%h": self.host, "%p": str(self.port), "%r": self.user}
+        return re.sub("%[%hpr]", lambda token: tokens[token[0]], command)
+
 
 def route_of(target: Target, config: SshConfig) -> Route:
     """Raises HostError for a jump host that cannot be read."""
     found = config.lookup(target.address)
+    port = target.port or found.port or 22
     return Route(
         name=target.name,
         host=found.hostname,
-        port=target.port or found.port or 22,
+        port=port,
         user=target.user or found.user or local_user(),
         password=target.password,
         keys=(target.private_key,) if target.private_key else (),
-        jump=_chain(target.jump or found.proxy_jump, target.address),
+        jump=_chain(target.jump or found.proxy_jump, target.address, port),
         config=found,
     )
 
@@ -56,25 +67,25 @@ def route_of_hop(chain: tuple[str, ...], config: SshConfig, key: Path | None) ->
     hop = chain[-1]
     user, alias, port = _parts(hop)
     found = config.lookup(alias)
+    port = port or found.port or 22
     return Route(
         name=hop,
         host=found.hostname,
-        port=port or found.port or 22,
+        port=port,
         user=user or found.user or local_user(),
         keys=(key,) if key else (),
-        jump=chain[:-1] or _chain(found.proxy_jump, alias),
+        jump=chain[:-1] or _chain(found.proxy_jump, alias, port),
         config=found,
     )
 
 
-def _chain(jump: str | None, alias: str) -> tuple[str, ...]:
+def _chain(jump: str | None, alias: str, port: int) -> tuple[str, ...]:
     if not jump or jump.lower() == "none":
         return ()
     hops = tuple(hop.strip().removeprefix("ssh://") for hop in jump.split(","))
-    # "Host *" with a ProxyJump names the jump host too: it is not its own way.
-    if any(_parts(hop)[1] == alias for hop in hops):
-        return ()
-    return hops
+    # "Host *" with a ProxyJump matches the jump host too: it is not its own way.
+    own = any(_parts(hop)[1] == alias and _parts(hop)[2] in (None, port) for hop in hops)
+    return () if own else hops
 
 
 def _parts(hop: str) -> tuple[str | None, str, int | None]:

@@ -16,13 +16,17 @@ USER_FILE = Path("~/.ssh/config")
 SYSTEM_FILE = Path("/etc/ssh/ssh_config")
 
 _NEVER = "Host !*"
+_PERCENT = "\x1a"
 _MATCH_KEYWORDS = ("all", "host", "originalhost", "user", "localuser", "canonical", "final")
 _DEEPEST_INCLUDE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostConfig:
-    """The keywords that are honoured; None or empty where ssh_config is silent. Times in seconds."""
+    """The keywords that are honoured; None or empty where ssh_config is silent. Times in seconds.
+
+    ``proxy_command`` still has its %h, %p and %r.
+    """
 
     hostname: str
     port: int | None = None
@@ -90,6 +94,9 @@ class SshConfig:
                         raise InputError(f"{path}: Include goes round in circles")
                     lines += self._expanded(file, origin, block, depth + 1)
                 lines.append(_header(block))
+            elif keyword == "proxycommand":
+                # Its %h, %p and %r mean what the inventory says, which the parser cannot know.
+                lines.append(line.replace("%", _PERCENT))
             else:
                 lines.append(line)
         return lines
@@ -168,7 +175,7 @@ def _host_config(host: str, found: dict[str, object]) -> HostConfig:
         identity_files=tuple(Path(file).expanduser() for file in files if file != "none"),
         identities_only=(text("identitiesonly") or "no").lower() == "yes",
         proxy_jump=text("proxyjump"),
-        proxy_command=text("proxycommand"),
+        proxy_command=(text("proxycommand") or "").replace(_PERCENT, "%") or None,
         host_key_alias=text("hostkeyalias"),
         known_hosts=tuple(
             Path(file).expanduser() for file in shlex.split(text("userknownhostsfile") or "")

@@ -1,1 +1,60 @@
-"""Who talks to whom: one page for each topology."""
+"""Who talks to whom: one page for each topology.
+
+A plan is told who joins, who leaves and which pairs cannot reach each other, and keeps ``links`` as they
+should be now. It never sees a chunk.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fleetpush.swarm.plan.mesh import Mesh
+from fleetpush.swarm.plan.star import Star
+from fleetpush.swarm.plan.tree import Tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from fleetpush.swarm.picker import Rng
+    from fleetpush.swarm.plan.link import Links
+
+    class Plan(Protocol):
+        """``adopt`` joins a host to the origin whatever the topology would say."""
+
+        links: Links
+        stripes: int
+
+        def join(self, peer: str, rack: str) -> None: ...
+
+        def leave(self, peer: str) -> None: ...
+
+        def unreachable(self, one: str, other: str) -> None: ...
+
+        def adopt(self, peer: str) -> None: ...
+
+
+class Shape(NamedTuple):
+    """What the peers need to know of the plan: how they pick and how many transfers at once."""
+
+    push: bool
+    """Parents push in order (tree, star), instead of rarest first (mesh)."""
+    frugal_origin: bool
+    slots: int
+    credit: int
+
+
+def shape_of(topology: str) -> Shape:
+    """How peers behave in ``topology``: mesh, tree or star."""
+    if topology == "mesh":
+        return Shape(push=False, frugal_origin=True, slots=2, credit=3)
+    return Shape(push=True, frugal_origin=False, slots=2, credit=4)
+
+
+def plan_for(topology: str, origin: str, rng: Rng, *, fanout: int | None = None) -> Plan:
+    """The plan for ``topology``; ``fanout`` asks for the plain N-ary tree."""
+    if topology == "star":
+        return Star(origin)
+    if topology == "tree":
+        return Tree(origin, stripes=1, fanout=fanout) if fanout else Tree(origin)
+    return Mesh(origin, rng)

@@ -1,0 +1,142 @@
+"""The driver of the tracker's core in the CLI process: agents' words in, introductions out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from fleetpush.deploy.member import ORIGIN
+from fleetpush.deploy.relay import Relays
+from fleetpush.errors import HostFailure
+from fleetpush.swarm import bitfield, tracker
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from fleetpush.deploy.member import Member
+    from fleetpush.swarm.events import Edge
+    from fleetpush.swarm.manifest import Manifest
+    from fleetpush.swarm.plan import Plan
+
+
+class Conductor:
+    """``members`` by peer id, filled as hosts become ready."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, manifest: Manifest, plan: Plan) -> None:
+        self.members: dict[str, Member] = {}
+        self._loop = loop
+        self._manifest = manifest
+        self._tracker = tracker.Tracker(plan, ORIGIN)
+        self._edges: dict[str, list[dict[str, Any]]] = {}
+        self._parts: dict[str, list[str]] = {}
+        self._flushing = False
+        self._relays = Relays(self._relay_failed)
+
+    def join(self, member: Member) -> None:
+        """``member`` is ready to trade."""
+        self.members[member.peer] = member
+        self._handle(tracker.Joined(member.peer, member.rack, member.have))
+
+    def leave(self, member: Member) -> None:
+        if self.members.pop(member.peer, None) is not None:
+            self._relays.close(member.peer)
+            self._handle(tracker.Left(member.peer))
+
+    def links(self, member: Member) -> None:
+        self._handle(tracker.LinksCounted(member.peer, member.figures.links))
+
+    def dial_failed(self, member: Member, other: str) -> None:
+        self._handle(tracker.DialFailed(member.peer, other))
+
+    def tick(self) -> None:
+        """Wanted about once a second."""
+        self._handle(tracker.Tick())
+
+    async def close(self) -> None:
+        await self._relays.close_all()
+
+    def _handle(self, event: tracker.Event) -> None:
+        for effect in self._tracker.handle(event, self._loop.time()):
+            self._perform(effect)
+
+    def _perform(self, effect: tracker.Effect) -> None:
+        match effect:
+            case tracker.Introduce(peer, other, edge, dial):
+                self._introduce(peer, other, edge, self._address(peer, other), dial=dial)
+            case tracker.Part(peer, other):
+                self._parts.setdefault(peer, []).append(other)
+                self._flush_soon()
+            case tracker.TellHeld(mask):
+                held = bitfield.to_bytes(mask, self._manifest.chunks).hex()
+                if ORIGIN in self.members:
+                    self.members[ORIGIN].channel.say({"do": "held", "mask": held})
+            case tracker.Relay(peer, edge):
+                self._relay(peer, edge)
+            case tracker.Isolated(peer, reason):
+                self._isolated(peer, reason)
+
+    def _address(self, peer: str, other: str) -> tuple[str, int] | None:
+        """Where ``peer`` reaches ``other``."""
+        address = self.members[other].address
+        if other == ORIGIN and address is not None and self.members[peer].caller:
+            return self.members[peer].caller, address[1]
+        return address
+
+    def _introduce(
+        self, peer: str, other: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool
+    ) -> None:
+        self._edges.setdefault(peer, []).append(
+            {
+                "peer": other,
+                "send": edge.send,
+                "stripes": edge.stripes,
+                "local": edge.local,
+                "address": address,
+                "dial": dial,
+            }
+        )
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Partings first: an edge may be gone and come back in one turn."""
+        self._flushing = False
+        parts, self._parts = self._parts, {}
+        edges, self._edges = self._edges, {}
+        for peer, others in parts.items():
+            if peer in self.members:
+                self.members[peer].channel.say({"do": "part", "peers": others})
+        for peer, announced in edges.items():
+            if peer in self.members:
+                self.members[peer].channel.say({"do": "edges", "edges": announced})
+
+    def _relay(self, peer: str, edge: Edge) -> None:
+        member = self.members[peer]
+        if member.connection is None or member.address is None:
+            self._relay_failed(peer, "it has no connection")
+            return
+
+        def stands(port: int) -> None:
+            if ORIGIN in self.members and peer in self.members:
+                self._introduce(ORIGIN, peer, edge, ("127.0.0.1", port), dial=True)
+
+        self._relays.open(peer, member.connection, member.address, stands)
+
+    def _relay_failed(self, peer: str, reason: str) -> None:
+        if peer in self.members:
+            self._handle(tracker.RelayFailed(peer, reason))
+
+    def _isolated(self, peer: str, reason: str) -> None:
+        member = self.members[peer]
+        address, port = member.address or ("", 0)
+        member.fail(
+            HostFailure(
+                "no_peer_link",
+                f"no peer reaches it at {address} port {port}, it reaches none, and SSH does not "
+                f"forward ({reason}): open that port range between the hosts (--port-range), or "
+                "allow TCP forwarding in its sshd",
+            )
+        )

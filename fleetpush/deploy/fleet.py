@@ -1,0 +1,119 @@
+"""Which hosts a deploy goes to, where on each, and how they are reached: all that is checked beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fleetpush.errors import InputError
+from fleetpush.inventory.load import load
+from fleetpush.remote.target import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fleetpush.deploy.options import DeployOptions
+    from fleetpush.inventory.model import Host
+    from fleetpush.remote.connection import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One host: how it is reached, where the content goes, where its peers reach it."""
+
+    name: str
+    target: Target
+    dest: str
+    rack: str
+    address: str
+    """What ``fleetpush_address`` says, "" to use the one SSH sees."""
+    ports: tuple[int, int]
+
+
+def choose(options: DeployOptions, warn: Callable[[str], None]) -> list[Place]:
+    """The selected hosts. Raises InputError for anything in the inventory that cannot be."""
+    if not options.inventories:
+        raise InputError("no inventory: name one with -i (a file, or hosts as a,b,)")
+    extra = _extra_vars(options.extra_vars)
+    inventory = load(options.inventories, cwd=Path.cwd(), extra_vars=extra)
+    hosts = inventory.select("all", options.limit)
+    if not hosts:
+        where = ", ".join(options.inventories)
+        wanted = f"--limit {options.limit!r} matches no host of" if options.limit else "no hosts in"
+        raise InputError(f"{wanted} {where}", slug="no_hosts")
+    if options.limit:
+        for part in inventory.unmatched(options.limit):
+            warn(f"--limit: nothing matches {part}")
+    places = [_place(host, options, warn) for host in hosts]
+    _refuse_twins(places)
+    return places
+
+
+def _extra_vars(pairs: Sequence[str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for text in pairs:
+        name, sign, value = text.partition("=")
+        if not sign or not name.isidentifier():
+            raise InputError(f"-e {text!r}: write name=value")
+        found[name] = value
+    return found
+
+
+def _place(host: Host, options: DeployOptions, warn: Callable[[str], None]) -> Place:
+    return Place(
+        name=host.name,
+        target=target_of(host, options.ssh, warn),
+        dest=_dest(host, options),
+        rack=_text(host, "fleetpush_rack"),
+        address=_text(host, "fleetpush_address"),
+        ports=_ports(host, options.port_range),
+    )
+
+
+def _dest(host: Host, options: DeployOptions) -> str:
+    """What the destination becomes on this host; a bare name lies in the login user's home."""
+    template = options.dest if options.dest is not None else host.resolved("fleetpush_dest")
+    if template is None:
+        return "./" if len(options.sources) > 1 else Path(options.sources[0]).name
+    if not isinstance(template, str) or not template:
+        raise InputError(f"{host.name}: fleetpush_dest must be a path, not {template!r}")
+    dest = host.render(template)
+    if not dest.strip() or "\0" in dest or "\n" in dest:
+        raise InputError(f"{host.name}: the destination {template!r} became {dest!r}, which is no path")
+    if len(options.sources) > 1 and not dest.endswith("/"):
+        raise InputError(f"--dest {dest}: several sources need a directory, end it in '/'")
+    return dest
+
+
+def _text(host: Host, name: str) -> str:
+    value = host.resolved(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise InputError(f"{host.name}: {name} must be a string, not {value!r}")
+    return str(value)
+
+
+def _ports(host: Host, usual: tuple[int, int]) -> tuple[int, int]:
+    text = _text(host, "fleetpush_port")
+    if not text:
+        return usual
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise InputError(f"{host.name}: fleetpush_port must be a port number from 1 to 65535, not {text!r}")
+    return int(text), int(text)
+
+
+def _refuse_twins(places: Sequence[Place]) -> None:
+    """Two names for one machine and one destination would write over each other."""
+    seen: dict[tuple[object, ...], str] = {}
+    for place in places:
+        target = place.target
+        key = (target.connection, target.address, target.port, target.user, place.dest)
+        other = seen.setdefault(key, place.name)
+        if other != place.name:
+            raise InputError(
+                f"{other} and {place.name} are the same machine ({target.address}) with the same "
+                f"destination {place.dest}: leave one out, or give them different destinations",
+                slug="duplicate_address",
+            )

@@ -1,0 +1,200 @@
+"""One agent of the run, the origin's or a host's: its channel, what it last said, how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from fleetpush.deploy.channel import AgentChannel
+from fleetpush.deploy.progress import HostPhase
+from fleetpush.deploy.results import HostResult, HostStatus
+from fleetpush.errors import HostFailure
+from fleetpush.remote.bootstrap import CUT_OFF, NO_PYTHON, OLD_PYTHON
+from fleetpush.swarm import bitfield
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fleetpush.remote.connection import Connection
+    from fleetpush.swarm.manifest import Manifest
+
+ORIGIN = "origin"
+"""The origin's peer id; hosts are numbered."""
+
+
+class Figures:
+    """What a progress message says: bytes of content had, and bytes on the peer links."""
+
+    __slots__ = ("content_in", "content_out", "cross", "done", "links", "received", "sent")
+
+    def __init__(self) -> None:
+        self.done = self.received = self.sent = self.content_in = self.content_out = 0
+        self.links = self.cross = 0
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Raises ValueError for anything but counts."""
+        names = {"done": "done", "in": "received", "out": "sent", "links": "links", "cross": "cross"}
+        names |= {"content_in": "content_in", "content_out": "content_out"}
+        for key, name in names.items():
+            setattr(self, name, count_in(message, key))
+
+
+class Member:
+    """Owned by the run. ``changed`` is called with the message's kind after each one was taken in."""
+
+    def __init__(
+        self, peer: str, name: str, rack: str, changed: Callable[[Member, str, dict[str, Any]], None]
+    ) -> None:
+        self.peer = peer
+        self.name = name
+        self.rack = rack
+        self.phase = HostPhase.WAITING
+        self.channel = AgentChannel(self)
+        self.connection: Connection | None = None
+        self.figures = Figures()
+        self.address: tuple[str, int] | None = None
+        """Where its peers reach it."""
+        self.caller = ""
+        """Our address as it sees it."""
+        self.dest = ""
+        self.have = 0
+        self.reused = 0
+        self.present = False
+        self.activated = False
+        self.digest: str | None = None
+        self.connected_at: float | None = None
+        self.ready_at: float | None = None
+        self.verified_at: float | None = None
+        self.heard_at = 0.0
+        self.moved_at = 0.0
+        """When it last got anywhere."""
+        self.greeted = asyncio.Event()
+        """Its agent said hello, or will never."""
+        self.gone = asyncio.Event()
+        """Its process and channel are no more (or never were)."""
+        self.failure: HostFailure | None = None
+        self.settled = asyncio.Event()
+        """Verified and, where wanted, activated; or failed."""
+        self._changed = changed
+
+    @property
+    def is_origin(self) -> bool:
+        return self.peer == ORIGIN
+
+    def enter(self, phase: HostPhase) -> None:
+        self.phase = phase
+        self._changed(self, "phase", {})
+
+    def connected(self) -> None:
+        self._changed(self, "connected", {})
+
+    def fail(self, failure: HostFailure) -> None:
+        """The first failure stands; what was verified before stays verified unless it had to activate."""
+        if not self.settled.is_set():
+            self.failure = failure
+            self.settled.set()
+            self._changed(self, "failure", {})
+
+    def succeed(self) -> None:
+        if not self.settled.is_set():
+            self.settled.set()
+            self._changed(self, "success", {})
+
+    def result(self) -> HostResult:
+        """How it ended; a host that never settled counts as failed."""
+        failure = self.failure
+        if failure is None and not self.settled.is_set():
+            failure = HostFailure("interrupted", "the run ended before this host was done")
+        if failure is not None:
+            status = HostStatus.UNREACHABLE if failure.unreachable else HostStatus.FAILED
+        else:
+            status = HostStatus.ALREADY_PRESENT if self.present else HostStatus.VERIFIED
+        return HostResult(
+            host=self.name,
+            status=status,
+            dest=self.dest,
+            slug=failure.slug if failure else "",
+            message=failure.message if failure else "",
+            chunks_reused=self.reused,
+            bytes_received=self.figures.received,
+            bytes_sent=self.figures.sent,
+            connected_at_s=self.connected_at,
+            verified_at_s=self.verified_at,
+            activated=self.activated,
+            digest=self.digest,
+        )
+
+    # -- the channel reports (Listener)
+
+    def heard(self, message: dict[str, Any]) -> None:
+        try:
+            self._take(message)
+        except (KeyError, TypeError, ValueError) as error:
+            self.channel_broken(f"a {message['is']!r} message that makes no sense ({error})")
+            return
+        self._changed(self, message["is"], message)
+
+    def _take(self, message: dict[str, Any]) -> None:
+        kind = message["is"]
+        if kind == "progress":
+            self.figures.take(message)
+        elif kind == "hello":
+            port = count_in(message, "port")
+            self.address = (text_in(message, "address"), port)
+            self.caller = text_in(message, "caller")
+            self.greeted.set()
+        elif kind == "failed":
+            self.fail(HostFailure(text_in(message, "slug")[:40], text_in(message, "message")[:2000]))
+
+    def take_ready(self, message: dict[str, Any], manifest: Manifest) -> None:
+        """Raises ValueError for a bitfield that does not fit."""
+        self.have = bitfield.from_bytes(bytes.fromhex(text_in(message, "have")), manifest.chunks)
+        self.reused = bitfield.count(self.have)
+        self.present = bool(message.get("present"))
+
+    def channel_broken(self, reason: str) -> None:
+        self.fail(HostFailure("bad_agent", f"its agent sent {reason}; it was cut off"))
+        self.channel.kill()
+
+    def channel_ended(self, status: int | None, reason: str) -> None:
+        self.gone.set()
+        self.greeted.set()
+        if not self.settled.is_set():
+            self.fail(self._why_ended(status, reason))
+        self._changed(self, "gone", {})
+
+    def _why_ended(self, status: int | None, reason: str) -> HostFailure:
+        said = self.channel.stderr_tail.decode(errors="replace").strip()
+        last = said.splitlines()[-1][:300] if said else ""
+        if status == NO_PYTHON:
+            return HostFailure(
+                "no_python", "no Python found on it: install python3, or set ansible_python_interpreter"
+            )
+        if status == OLD_PYTHON:
+            return HostFailure(
+                "old_python", f"{last or 'its Python is too old'}: 3.9 or newer is needed "
+                "(set ansible_python_interpreter if there is one)"
+            )  # fmt: skip
+        if status == CUT_OFF or (status is None and self.address is None):
+            return HostFailure("connection_lost", reason or "the connection broke", unreachable=True)
+        if status is None:
+            return HostFailure("agent_lost", f"its agent is gone: {reason or 'the connection broke'}")
+        if self.address is None:
+            return HostFailure("bootstrap_failed", f"the agent did not start (exit {status}): {last or reason}")
+        return HostFailure("agent_lost", f"its agent ended unexpectedly (exit {status}): {last or reason}")
+
+
+def count_in(message: dict[str, Any], key: str) -> int:
+    """A natural number that an agent sent. Raises ValueError."""
+    value = message[key]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
+        raise ValueError(f"{key} is no count")
+    return value
+
+
+def text_in(message: dict[str, Any], key: str) -> str:
+    """A string that an agent sent. Raises ValueError."""
+    value = message[key]
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is no text")  # noqa: TRY004 - one kind of error for one kind of fault
+    return value

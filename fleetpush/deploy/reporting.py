@@ -1,0 +1,223 @@
+"""The run's record: what observers hear while it goes on, and the report at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from fleetpush.deploy import progress
+from fleetpush.deploy.progress import HostPhase
+from fleetpush.deploy.results import FileSum, HostStatus, RunReport, Timing, Traffic
+from fleetpush.deploy.verdict import RateGauge, bound, exit_code
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fleetpush.deploy.member import Member
+    from fleetpush.deploy.options import DeployOptions
+    from fleetpush.deploy.progress import Observer
+    from fleetpush.deploy.results import HostResult
+    from fleetpush.deploy.source import Source
+
+SUMS_WITHIN = 600.0
+"""Seconds that the end of a run waits for the source's plain checksums."""
+
+
+class Chronicle:
+    """Turns what members say into events, and all of it into a ``RunReport``."""
+
+    def __init__(self, options: DeployOptions, observer: Observer, run_id: str) -> None:
+        self.topology = "mesh" if options.topology == "auto" else options.topology
+        self._options = options
+        self._observer = observer
+        self._run_id = run_id
+        self._began = time.monotonic()
+        self._gauge = RateGauge()
+        self._size = 0
+        self._first_block_at: float | None = None
+        self._rates: dict[str, tuple[float, int, int]] = {}
+        self._warned: set[str] = set()
+        self._finished: set[str] = set()
+
+    def at(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._began
+
+    # -- while it runs
+
+    def started(self, members: Sequence[Member]) -> None:
+        names = tuple(member.name for member in members)
+        options = self._options
+        self._tell(
+            progress.RunStarted(
+                self.at(), self._run_id, "deploy", names, self.topology, options.discovery, options.encrypt
+            )
+        )
+
+    def notice(self, level: str, text: str, host: str | None = None) -> None:
+        assert level in ("info", "warning", "error")
+        self._tell(progress.Notice(self.at(), level, text, host))
+
+    def warn_all(self, texts: Sequence[str]) -> None:
+        """Each once."""
+        for text in texts:
+            if text not in self._warned:
+                self._warned.add(text)
+                self.notice("warning", text)
+
+    def hashing(self, done: int, total: int) -> None:
+        self._tell(progress.SourceHashing(self.at(), done, total))
+
+    def source_ready(self, source: Source) -> None:
+        manifest = source.manifest
+        self._size = manifest.size
+        name = ", ".join(path.name for path in source.paths)
+        self._tell(
+            progress.SourceReady(
+                self.at(),
+                name,
+                manifest.digest.hex(),
+                manifest.size,
+                manifest.chunk_size,
+                manifest.chunks,
+                len(manifest.files),
+            )
+        )
+
+    def heard(self, member: Member, kind: str, message: dict[str, Any]) -> None:
+        """``member`` said or did something."""
+        at = self.at()
+        if kind == "connected":
+            member.connected_at = at
+        elif kind == "progress":
+            self._progress(member, at)
+        elif kind == "began" and self._first_block_at is None:
+            self._first_block_at = at
+        elif kind == "dropped":
+            peer, why = str(message.get("peer")), str(message.get("reason"))
+            self.notice("warning", f"dropped its neighbour {peer}: it {why}", member.name)
+        elif not member.is_origin:
+            if kind == "phase":
+                self._tell(progress.HostPhaseChanged(at, member.name, member.phase))
+            elif kind in ("failure", "success"):
+                self._finish(member, at)
+
+    def _progress(self, member: Member, at: float) -> None:
+        figures = member.figures
+        rate_in = self._gauge.add(f"{member.peer} in", figures.content_in, at)
+        rate_out = self._gauge.add(f"{member.peer} out", figures.content_out, at)
+        if member.is_origin:
+            return
+        self._tell(
+            progress.HostProgress(
+                at, member.name, figures.done, self._size, rate_in, rate_out, _why_slow(member)
+            )
+        )
+
+    def _finish(self, member: Member, at: float) -> None:
+        if member.peer in self._finished:
+            return
+        self._finished.add(member.peer)
+        result = member.result()
+        self._tell(progress.HostPhaseChanged(at, member.name, HostPhase.DONE))
+        self._tell(progress.HostFinished(at, member.name, result.status, result.slug, result.message))
+
+    def _tell(self, event: progress.Event) -> None:
+        self._observer.handle(event)
+
+    # -- at the end
+
+    async def finished(
+        self,
+        members: Sequence[Member],
+        origin: Member,
+        source: Source | None,
+        *,
+        interrupted: int | None,
+        deadline_passed: bool,
+        source_error: str,
+    ) -> RunReport:
+        """The report, after the last host's last word."""
+        for member in members:
+            self._finish(member, self.at())
+        results = tuple(member.result() for member in members)
+        code = exit_code(
+            results,
+            interrupted=interrupted,
+            source_failed=bool(source_error),
+            deadline_passed=deadline_passed,
+            min_success=self._options.min_success,
+        )
+        if source is not None and code not in (130, 143):
+            await asyncio.to_thread(source.sums.wait, SUMS_WITHIN)
+        manifest = source.manifest if source else None
+        report = RunReport(
+            run_id=self._run_id,
+            command="deploy",
+            exit_code=code,
+            topology=self.topology,
+            discovery=self._options.discovery,
+            encrypt=self._options.encrypt,
+            manifest_digest=manifest.digest.hex() if manifest else "",
+            manifest_name=", ".join(p.name for p in source.paths) if source else "",
+            size=manifest.size if manifest else 0,
+            chunk_size=manifest.chunk_size if manifest else 0,
+            chunks=manifest.chunks if manifest else 0,
+            files=_sums(source),
+            results=results,
+            timing=self._timing(members, results, source),
+            traffic=_traffic(members, origin),
+            error=source_error,
+        )
+        self._tell(progress.RunFinished(self.at(), report))
+        return report
+
+    def _timing(
+        self, members: Sequence[Member], results: Sequence[HostResult], source: Source | None
+    ) -> Timing:
+        fresh = [r for r in results if r.status is HostStatus.VERIFIED and r.verified_at_s is not None]
+        last = max((r.verified_at_s or 0.0 for r in fresh), default=None)
+        makespan = None
+        if last is not None and self._first_block_at is not None:
+            makespan = max(0.0, last - self._first_block_at)
+        least, where = None, ""
+        rate = self._options.bwlimit or self._options.host_bwlimit or self._gauge.best
+        if source is not None and rate and makespan is not None:
+            least = bound(source.manifest.size, rate, source.manifest.chunks, len(fresh))
+            limited = self._options.bwlimit or self._options.host_bwlimit
+            where = "rate limit" if limited else "best rate of any one host in this run"
+        return Timing(
+            connect_s=max((m.connected_at for m in members if m.connected_at is not None), default=None),
+            bootstrap_s=max((m.ready_at for m in members if m.ready_at is not None), default=None),
+            makespan_s=makespan,
+            bound_s=least,
+            bound_source=where,
+            total_s=self.at(),
+        )
+
+
+def _why_slow(member: Member) -> str:
+    figures = member.figures
+    if member.phase is not HostPhase.EXCHANGING:
+        return ""
+    if not figures.links:
+        return "no peer link"
+    return "one peer link" if figures.links == 1 else ""
+
+
+def _sums(source: Source | None) -> tuple[FileSum, ...]:
+    if source is None:
+        return ()
+    files = zip(source.manifest.files, source.sums.known, strict=True)
+    return tuple(FileSum(file.path, file.size, known) for file, known in files)
+
+
+def _traffic(members: Sequence[Member], origin: Member) -> Traffic:
+    everyone = [origin, *members]
+    return Traffic(
+        origin_bytes_sent=origin.figures.sent,
+        peer_bytes_sent=sum(m.figures.sent for m in members),
+        cross_rack_bytes=sum(m.figures.cross for m in everyone),
+        control_bytes=sum(m.channel.bytes_in + m.channel.bytes_out for m in everyone),
+    )

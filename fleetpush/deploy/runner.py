@@ -1,0 +1,301 @@
+"""One run: from options to a report. The whole path of a deploy, in the order in which it happens.
+
+``Run`` wires the parts together and watches the clock; what they do is theirs: ``fleet`` chooses hosts,
+``source`` makes the manifest, ``enlist`` brings agents up, ``conductor`` lets them find each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fleetpush.deploy import progress
+from fleetpush.deploy.conductor import Conductor
+from fleetpush.deploy.enlist import Enlistment
+from fleetpush.deploy.fleet import choose
+from fleetpush.deploy.identity import RunIdentity
+from fleetpush.deploy.member import ORIGIN, Member
+from fleetpush.deploy.progress import HostPhase
+from fleetpush.deploy.reporting import Chronicle
+from fleetpush.deploy.source import make_manifest
+from fleetpush.deploy.verdict import INTERNAL
+from fleetpush.errors import FleetpushError, HostFailure, InputError, SourceChangedError
+from fleetpush.remote.connectors import Connectors, raise_fd_limit
+from fleetpush.swarm.plan import plan_for
+
+if TYPE_CHECKING:
+    from fleetpush.deploy.fleet import Place
+    from fleetpush.deploy.options import DeployOptions
+    from fleetpush.deploy.progress import Observer
+    from fleetpush.deploy.results import RunReport
+    from fleetpush.deploy.source import Source
+
+AGENT_SILENT = 20.0
+"""Seconds without a word after which an agent counts as lost."""
+
+BEAT = 4.0
+LEAVE_WITHIN = 15.0
+LIFETIME = 7 * 24 * 3600.0
+"""Seconds that the run's certificates are good for: longer than any run."""
+
+
+class Run:
+    """One deploy. ``execute`` once; ``interrupt`` at any time from the event loop's thread."""
+
+    def __init__(self, options: DeployOptions, observer: Observer) -> None:
+        self._options = options
+        self._run_id = secrets.token_hex(16)
+        self._chronicle = Chronicle(options, observer, self._run_id)
+        self._members: dict[str, Member] = {}
+        self._origin = Member(ORIGIN, "the origin", "", self._changed)
+        self._conductor: Conductor | None = None
+        self._source: Source | None = None
+        self._draining = asyncio.Event()
+        self._over = asyncio.Event()
+        """Nothing more is waited for: aborted, out of time, or the source is gone."""
+        self._interrupted: int | None = None
+        self._deadline_passed = False
+        self._source_error = ""
+
+    def interrupt(self, exit_code: int) -> None:
+        """130 or 143. The first call drains (hosts that trade may finish), the second aborts."""
+        if self._interrupted is None:
+            self._interrupted = exit_code
+            self._draining.set()
+            self._chronicle.notice("warning", "interrupted: finishing the hosts under way (again to abort)")
+        else:
+            self._over.set()
+
+    async def execute(self) -> RunReport:
+        """Raises FleetpushError only for what is wrong before any host is touched."""
+        places = choose(self._options, lambda text: self._chronicle.notice("warning", text))
+        if not self._options.sources:
+            raise InputError("nothing to deploy: name a source file")
+        raise_fd_limit(3 * len(places) + 256)
+        self._members = {
+            str(i): Member(str(i), place.name, place.rack, self._changed) for i, place in enumerate(places)
+        }
+        self._chronicle.started(list(self._members.values()))
+        hashing = asyncio.create_task(self._hash(len(places)))
+        watch = asyncio.create_task(self._watch())
+        connectors = Connectors(self._options.ssh)
+        enlistment = Enlistment(self._options, connectors, self._run_id, self._draining)
+        agents: list[asyncio.Task[None]] = []
+        try:
+            work = asyncio.create_task(self._deploy(places, hashing, enlistment, agents))
+            over = asyncio.create_task(self._over.wait())
+            await asyncio.wait([work, over], return_when=asyncio.FIRST_COMPLETED)
+            over.cancel()
+            if work.done():
+                work.result()
+            else:
+                work.cancel()
+        finally:
+            await self._leave(agents, hashing, watch)
+            await connectors.close()
+            self._chronicle.warn_all(connectors.warnings)
+        return await self._chronicle.finished(
+            list(self._members.values()),
+            self._origin,
+            self._source,
+            interrupted=self._interrupted,
+            deadline_passed=self._deadline_passed,
+            source_error=self._source_error,
+        )
+
+    async def _hash(self, hosts: int) -> Source:
+        loop = asyncio.get_running_loop()
+        paths = [Path(text) for text in self._options.sources]
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fleetpush"
+
+        def hashed(done: int, total: int) -> None:
+            loop.call_soon_threadsafe(self._chronicle.hashing, done, total)
+
+        return await asyncio.to_thread(
+            make_manifest, paths, self._options.chunk_size, hosts, cache, hashed, stop=self._over.is_set
+        )
+
+    async def _deploy(
+        self,
+        places: list[Place],
+        hashing: asyncio.Task[Source],
+        enlistment: Enlistment,
+        agents: list[asyncio.Task[None]],
+    ) -> None:
+        """Brings every agent up and waits until every host is settled."""
+        for member, place in zip(self._members.values(), places, strict=True):
+            agents.append(asyncio.create_task(enlistment.host(member, place, self._source_of(hashing))))
+        source = await hashing
+        self._source = source
+        for note in source.notes:
+            self._chronicle.notice("info", note)
+        self._chronicle.source_ready(source)
+        identity = RunIdentity(self._run_id, LIFETIME)
+        topology = self._chronicle.topology
+        plan = plan_for(topology, ORIGIN, random.Random(), fanout=self._options.tree_fanout)
+        self._conductor = Conductor(asyncio.get_running_loop(), source.manifest, plan)
+        enlistment.ready(source, identity, topology, len(places))
+        agents.append(asyncio.create_task(enlistment.origin(self._origin, places)))
+        source.sums.start()
+        for member in self._members.values():
+            await member.settled.wait()
+
+    async def _source_of(self, hashing: asyncio.Task[Source]) -> None:
+        await asyncio.wait([hashing])
+
+    # -- agents report
+
+    def _changed(self, member: Member, kind: str, message: dict[str, Any]) -> None:
+        """Every message of an agent passes here, after the member took it in."""
+        now = asyncio.get_running_loop().time()
+        member.heard_at = now
+        if kind in ("progress", "scanning", "ready", "complete", "verified"):
+            member.moved_at = now
+        self._chronicle.heard(member, kind, message)
+        act = {
+            "hello": self._hello,
+            "ready": self._ready,
+            "progress": self._progressed,
+            "edge_failed": self._edge_failed,
+            "complete": self._complete,
+            "verified": self._verified,
+            "activated": self._activated,
+            "failure": self._lost,
+            "gone": self._lost,
+        }.get(kind)
+        if act is not None:
+            act(member, message)
+
+    def _hello(self, member: Member, message: dict[str, Any]) -> None:
+        if not member.is_origin:
+            member.enter(HostPhase.SCANNING)
+
+    def _ready(self, member: Member, message: dict[str, Any]) -> None:
+        if self._source is None or self._conductor is None:
+            return
+        try:
+            member.take_ready(message, self._source.manifest)
+        except (KeyError, ValueError) as error:
+            member.channel_broken(f"a bitfield that does not fit ({error})")
+            return
+        member.ready_at = self._chronicle.at()
+        if not member.is_origin:
+            member.enter(HostPhase.EXCHANGING)
+        self._conductor.join(member)
+
+    def _progressed(self, member: Member, message: dict[str, Any]) -> None:
+        if self._conductor is not None:
+            self._conductor.links(member)
+
+    def _complete(self, member: Member, message: dict[str, Any]) -> None:
+        member.enter(HostPhase.VERIFYING)
+
+    def _edge_failed(self, member: Member, message: dict[str, Any]) -> None:
+        if self._conductor is not None and isinstance(message.get("peer"), str):
+            self._conductor.dial_failed(member, message["peer"])
+
+    def _verified(self, member: Member, message: dict[str, Any]) -> None:
+        wanted = self._source.manifest.digest.hex() if self._source else ""
+        if member.is_origin or message.get("digest") != wanted:
+            member.channel_broken("proof of some other content")
+            return
+        member.digest = wanted
+        member.verified_at = self._chronicle.at()
+        if self._options.activate == "none":
+            member.succeed()
+
+    def _activated(self, member: Member, message: dict[str, Any]) -> None:
+        if member.digest is None:
+            member.channel_broken("word of an activation before any proof")
+            return
+        member.activated = True
+        member.succeed()
+
+    def _lost(self, member: Member, message: dict[str, Any]) -> None:
+        if member.failure is None and not member.gone.is_set():
+            return
+        if self._conductor is not None:
+            self._conductor.leave(member)
+        if member.is_origin and not self._over.is_set() and not self._all_settled():
+            failure = member.failure or HostFailure("agent_lost", "its agent is gone")
+            self._source_error = f"the origin on this machine failed: {failure.message}"
+            self._over.set()
+
+    def _all_settled(self) -> bool:
+        return all(m.settled.is_set() for m in self._members.values())
+
+    # -- the clock
+
+    async def _watch(self) -> None:
+        """Beats to the agents, notices the silent, the stalled and the end of time."""
+        loop = asyncio.get_running_loop()
+        beat_at = 0.0
+        while True:
+            await asyncio.sleep(0.5)
+            now = loop.time()
+            if self._options.deadline is not None and self._chronicle.at() > self._options.deadline:
+                self._deadline_passed = True
+                self._over.set()
+            if now >= beat_at:
+                beat_at = now + BEAT
+                for member in (self._origin, *self._members.values()):
+                    member.channel.say({"do": "beat"})
+            for member in (self._origin, *self._members.values()):
+                self._look_at(member, now)
+            if self._conductor is not None:
+                self._conductor.tick()
+
+    def _look_at(self, member: Member, now: float) -> None:
+        if member.gone.is_set() or member.address is None:
+            return
+        if now - member.heard_at > AGENT_SILENT:
+            member.fail(
+                HostFailure("agent_silent", f"no word from its agent for {AGENT_SILENT:.0f} s: it was cut off")
+            )
+            member.channel.kill()
+        elif (
+            not member.is_origin
+            and not member.settled.is_set()
+            and now - member.moved_at > self._options.stall
+        ):
+            member.fail(
+                HostFailure("stalled", f"no progress for {self._options.stall:.0f} s (--stall): cut loose")
+            )
+            member.channel.say({"do": "leave"})
+
+    # -- the end
+
+    async def _leave(
+        self, agents: list[asyncio.Task[None]], hashing: asyncio.Task[Source], watch: asyncio.Task[None]
+    ) -> None:
+        """Every agent told to go, every task ended, whatever state they are in."""
+        self._over.set()
+        everyone = [self._origin, *self._members.values()]
+        for member in everyone:
+            member.channel.say({"do": "leave"})
+        running = [m.gone.wait() for m in everyone if m.channel.running]
+        if running:
+            waits = [asyncio.ensure_future(wait) for wait in running]
+            await asyncio.wait(waits, timeout=LEAVE_WITHIN)
+            for wait in waits:
+                wait.cancel()
+        for task in (*agents, watch):
+            task.cancel()
+        results = await asyncio.gather(*agents, watch, hashing, return_exceptions=True)
+        if self._conductor is not None:
+            await self._conductor.close()
+        if self._source is not None and (self._interrupted or self._source_error):
+            self._source.sums.stop()
+        failed = results[-1]
+        if isinstance(failed, FleetpushError) and not isinstance(failed, SourceChangedError):
+            return  # raised by whoever awaited it
+        for result in results[:-2]:
+            if isinstance(result, Exception):
+                raise FleetpushError(f"internal error: {result!r}") from result
+
+
+__all__ = ["INTERNAL", "Run"]

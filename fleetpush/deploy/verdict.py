@@ -1,0 +1,71 @@
+"""The exit code of a run, and the bound it is measured against."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from fleetpush.deploy.results import HostResult, HostStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OK, INTERNAL, FAILED, UNREACHABLE, INPUT, THRESHOLD, DEADLINE = 0, 1, 3, 4, 5, 8, 124
+
+
+def exit_code(
+    results: Sequence[HostResult],
+    *,
+    interrupted: int | None,
+    source_failed: bool,
+    deadline_passed: bool,
+    min_success: float | None,
+) -> int:
+    """The first that matches wins: interruption, a bad source, the deadline, the threshold, the hosts.
+
+    ``min_success`` in per cent: met, the failures are only listed; missed, the run is stopped by it.
+    """
+    if interrupted is not None:
+        return interrupted
+    if source_failed:
+        return INPUT
+    if deadline_passed:
+        return DEADLINE
+    good = sum(1 for r in results if r.status.good)
+    if min_success is not None:
+        return OK if good * 100 >= min_success * len(results) else THRESHOLD
+    if any(r.status is HostStatus.FAILED for r in results):
+        return FAILED
+    return OK if good == len(results) else UNREACHABLE
+
+
+def bound(size: int, rate: float, chunks: int, hosts: int) -> float:
+    """The least seconds in which ``size`` bytes reach ``hosts`` hosts of equal ``rate`` (bytes a second).
+
+    F/B * (k - 1 + ceil(log2(N + 1))) / k for k chunks: Bar-Noy and Kipnis, "Broadcasting multiple messages
+    in simultaneous send/receive systems" (1994).
+    """
+    if not chunks or not hosts:
+        return 0.0
+    return size / rate * (chunks - 1 + math.ceil(math.log2(hosts + 1))) / chunks
+
+
+class RateGauge:
+    """The best rate at which any single peer sent or received over at least ``WINDOW`` seconds: what one
+    link of this fleet can do, where nobody declared it."""
+
+    WINDOW = 0.5
+
+    def __init__(self) -> None:
+        self.best = 0.0
+        self._since: dict[str, tuple[float, int]] = {}
+
+    def add(self, peer: str, total: int, now: float) -> float:
+        """``total`` bytes so far at ``now`` seconds; returns the rate of the last window, 0 within one."""
+        since, base = self._since.setdefault(peer, (now, total))
+        if now - since < self.WINDOW:
+            return 0.0
+        self._since[peer] = (now, total)
+        rate = (total - base) / (now - since)
+        self.best = max(self.best, rate)
+        return rate

@@ -1,0 +1,407 @@
+"""The links of one peer: listening, dialling, and who is let in.
+
+A link is accepted only if its certificate is of this run and names a peer on an edge that the tracker
+announced, and only while no other link to that peer lives. A certified peer that calls before its edge is
+announced waits unread for a moment (the tracker's word to us may be slower than its dial).
+With ``clear`` a second, unencrypted connection (a *lane*) carries the blocks; it opens with a single-use
+token that travelled over the TLS link. Where no lane can be had, blocks go over the TLS link.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from fleetpush.net.link import Link, errno_text
+from fleetpush.net.loop import READ
+from fleetpush.net.tls import subject_of
+from fleetpush.swarm.wire import TOKEN, Lane, OpenLane
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    from fleetpush.net.loop import Loop, Timer
+    from fleetpush.net.tls import Contexts
+    from fleetpush.swarm.events import Edge
+    from fleetpush.swarm.picker import Rng
+    from fleetpush.swarm.wire import Frame
+
+    class Sink(Protocol):
+        """Who is told about sessions."""
+
+        def session_up(self, session: Session) -> None: ...
+
+        def session_down(self, session: Session, reason: str) -> None: ...
+
+        def session_frames(self, session: Session, link: Link, frames: list[Frame], size: int) -> None: ...
+
+        def session_unreachable(self, session: Session, reason: str) -> None: ...
+
+        def next_block(self, link: Link) -> bytes | None: ...
+
+        def block_out(self, link: Link) -> None: ...
+
+
+DIALS = 3
+"""Attempts before an edge is reported as unreachable."""
+
+FIRST_RETRY = 0.15
+MAX_STRANGERS = 256
+"""Connections that have not proved who they are yet."""
+
+MAX_WAITING = 64
+WAIT_FOR_EDGE = 5.0
+_TLS_HANDSHAKE = 0x16
+
+
+class Session:
+    """One announced neighbour: its edge, and the links to it while they stand."""
+
+    def __init__(self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool) -> None:
+        self.peer = peer
+        self.edge = edge
+        self.address = address
+        self.dial = dial
+        self.control: Link | None = None
+        self.lane: Link | None = None
+        self.attempt: Link | None = None
+        self.dials = 0
+        self.retry: Timer | None = None
+        self.streams: list[Any] = []
+        """What the node is sending to it."""
+
+    @property
+    def data(self) -> Link | None:
+        """The link that blocks go out on."""
+        return self.lane or self.control
+
+
+class Edges:
+    """``me`` and ``run`` are as the certificates name them."""
+
+    def __init__(
+        self, loop: Loop, tls: Contexts, me: str, run: str, sink: Sink, rng: Rng, *, clear: bool
+    ) -> None:
+        self._loop = loop
+        self._tls = tls
+        self._me = me
+        self._run = run
+        self._sink = sink
+        self._rng = rng
+        self._clear = clear
+        self._listener: socket.socket | None = None
+        self._strangers: set[Link] = set()
+        self._waiting: dict[str, Link] = {}
+        self._tokens: dict[bytes, Session] = {}
+        self.sessions: dict[str, Session] = {}
+        self.closed = (0, 0, 0)
+        """Bytes received, sent, and sent to other racks, on links that stand no more."""
+
+    # -- what the tracker says
+
+    def announce(self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool) -> Session:
+        """A new or changed edge."""
+        session = self.sessions.get(peer)
+        if session is None:
+            session = self.sessions[peer] = Session(peer, edge, address, dial=dial)
+        session.edge, session.dial = edge, dial
+        if address and address != session.address and session.attempt is not None:
+            session.attempt.close()
+            session.attempt = None
+        session.address = address or session.address
+        waiting = self._waiting.pop(peer, None)
+        if session.control is not None:
+            return session
+        if waiting is not None and not waiting.is_closed:
+            self._attach(session, waiting)
+            waiting.resume_reading()
+        elif dial:
+            session.dials = 0
+            self._dial(session)
+        return session
+
+    def part(self, peer: str) -> None:
+        """The edge is no more."""
+        session = self.sessions.pop(peer, None)
+        if session is None:
+            return
+        session.dial = False
+        if session.retry is not None:
+            session.retry.cancel()
+        if session.attempt is not None:
+            session.attempt.close()
+        self._end(session, "the plan has no such edge any more")
+
+    def close(self) -> None:
+        for peer in list(self.sessions):
+            self.part(peer)
+        for link in [*self._strangers, *self._waiting.values()]:
+            link.close()
+        if self._listener is not None:
+            self._loop.unregister(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
+
+    # -- listening
+
+    def listen(self, address: str, ports: tuple[int, int]) -> tuple[str, int]:
+        """Binds ``address`` ("" for all) on the first free port of ``ports``, both ends included.
+
+        Starts at a random port of the range, so that many runs on one machine do not all try the same ones.
+        Raises OSError (EADDRINUSE when the whole range is taken, EADDRNOTAVAIL for a foreign address).
+        """
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        first, last = ports
+        count = last - first + 1
+        start = int(self._rng.random() * count)
+        for step in range(count):
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.setblocking(False)
+            try:
+                sock.bind((address, first + (start + step) % count))
+                sock.listen(256)
+            except OSError as error:
+                sock.close()
+                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                    raise
+            else:
+                self._listener = sock
+                self._loop.register(sock.fileno(), READ, self._acceptable)
+                return sock.getsockname()[:2]
+        raise OSError(errno.EADDRINUSE, f"no free port from {first} to {last}")
+
+    def _acceptable(self, mask: int) -> None:
+        while self._listener is not None:
+            try:
+                sock, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError:
+                return  # out of descriptors, or the caller is gone already: it will call again
+            sock.setblocking(False)
+            if len(self._strangers) >= MAX_STRANGERS:
+                sock.close()
+            elif self._clear:
+                self._tell_apart(sock)
+            else:
+                self._strangers.add(Link(self._loop, sock, self, self._tls, server=True))
+
+    def _tell_apart(self, sock: socket.socket) -> None:
+        """TLS or a lane in clear, by the first byte."""
+        fd = sock.fileno()
+
+        def drop() -> None:
+            self._loop.unregister(fd)
+            sock.close()
+
+        timer = self._loop.call_later(WAIT_FOR_EDGE, drop)
+
+        def first_byte(mask: int) -> None:
+            timer.cancel()
+            self._loop.unregister(fd)
+            try:
+                head = sock.recv(1, socket.MSG_PEEK)
+            except OSError:
+                head = b""
+            if not head:
+                sock.close()
+                return
+            tls = self._tls if head[0] == _TLS_HANDSHAKE else None
+            self._strangers.add(Link(self._loop, sock, self, tls, server=True))
+
+        self._loop.register(fd, READ, first_byte)
+
+    # -- dialling
+
+    def _dial(self, session: Session) -> None:
+        session.retry = None
+        if session.attempt is not None or session.control is not None or session.address is None:
+            return
+        session.dials += 1
+        sock = self._connecting(session.address)
+        if isinstance(sock, str):
+            self._dial_failed(session, sock)
+            return
+        link = Link(self._loop, sock, self, self._tls, server=False)
+        link.session = session
+        session.attempt = link
+
+    def _connecting(self, address: tuple[str, int]) -> socket.socket | str:
+        """A socket on its way to ``address``, or why there is none."""
+        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        try:
+            problem = sock.connect_ex(address)
+        except OSError as error:
+            sock.close()
+            return str(error)
+        if problem not in (0, errno.EINPROGRESS):
+            sock.close()
+            return errno_text(problem)
+        return sock
+
+    def _dial_failed(self, session: Session, reason: str) -> None:
+        if self.sessions.get(session.peer) is not session or not session.dial:
+            return
+        if session.dials >= DIALS:
+            self._sink.session_unreachable(session, reason)
+            return
+        delay = FIRST_RETRY * 4 ** (session.dials - 1) * (0.5 + self._rng.random())
+        session.retry = self._loop.call_later(delay, lambda: self._dial(session))
+
+    # -- links report (Owner)
+
+    def opened(self, link: Link) -> None:
+        if not link.is_tls:
+            self._lane_opened(link)
+            return
+        self._strangers.discard(link)
+        peer, run = subject_of(link.tls_socket)
+        session = self.sessions.get(peer)
+        if run != self._run or (link.session is not None and link.session is not session):
+            link.close()
+            if link.session is not None:
+                link.session.attempt = None
+                self._dial_failed(link.session, "another machine answers at its address")
+            return
+        if session is None:
+            self._wait(peer, link)
+        elif session.control is not None:
+            link.close()
+        else:
+            self._attach(session, link)
+
+    def _wait(self, peer: str, link: Link) -> None:
+        if peer in self._waiting or len(self._waiting) >= MAX_WAITING:
+            link.close()
+            return
+        self._waiting[peer] = link
+        link.pause_reading(0)
+
+        def give_up() -> None:
+            if self._waiting.get(peer) is link:
+                del self._waiting[peer]
+                link.close()
+
+        self._loop.call_later(WAIT_FOR_EDGE, give_up)
+
+    def _attach(self, session: Session, link: Link) -> None:
+        if session.attempt is not None and session.attempt is not link:
+            session.attempt.close()
+        if session.retry is not None:
+            session.retry.cancel()
+        session.attempt = None
+        session.dials = 0
+        session.control = link
+        link.session = session
+        self._sink.session_up(session)
+        if self._clear and not link.is_server and session.address is not None:
+            token = os.urandom(TOKEN)
+            self._tokens[token] = session
+            link.send(OpenLane(token))
+            link.want_write()
+
+    def received(self, link: Link, frames: list[Frame], size: int) -> None:
+        session = link.session
+        if session is None:
+            self._lane_greeted(link, frames)
+            return
+        passed = frames
+        if self._clear:
+            passed = [f for f in frames if not isinstance(f, (OpenLane, Lane))]
+            for frame in frames:
+                if isinstance(frame, OpenLane):
+                    self._open_lane(session, link, frame.token)
+        self._sink.session_frames(session, link, passed, size)
+
+    def closed(self, link: Link, reason: str) -> None:
+        self._strangers.discard(link)
+        session = link.session
+        if session is None:
+            for peer, waiting in list(self._waiting.items()):
+                if waiting is link:
+                    del self._waiting[peer]
+            return
+        if session.attempt is link:
+            session.attempt = None
+            self._dial_failed(session, reason)
+        elif link in (session.control, session.lane):
+            self._end(session, reason)
+            if self.sessions.get(session.peer) is session and session.dial:
+                self._dial_failed(session, reason)
+        # Otherwise a lane that never opened: the blocks go over the TLS link.
+
+    def next_block(self, link: Link) -> bytes | None:
+        return self._sink.next_block(link)
+
+    def block_out(self, link: Link) -> None:
+        self._sink.block_out(link)
+
+    def drop(self, session: Session) -> None:
+        """Ends the links of a peer that broke the protocol, for good."""
+        session.dial = False
+        self._end(session, "it broke the protocol")
+
+    def _end(self, session: Session, reason: str) -> None:
+        control, lane = session.control, session.lane
+        session.control = session.lane = None
+        self._tokens = {t: s for t, s in self._tokens.items() if s is not session}
+        for link in (control, lane):
+            if link is not None:
+                link.close()
+                received, sent, cross = self.closed
+                cross += 0 if session.edge.local else link.bytes_out
+                self.closed = (received + link.bytes_in, sent + link.bytes_out, cross)
+        if control is not None:
+            self._sink.session_down(session, reason)
+
+    # -- lanes
+
+    def _open_lane(self, session: Session, link: Link, token: bytes) -> None:
+        if link.is_server:
+            # The token is now known here; saying it back tells the other side to dial.
+            self._tokens = {t: s for t, s in self._tokens.items() if s is not session}
+            self._tokens[token] = session
+            link.send(OpenLane(token))
+            link.want_write()
+        elif self._tokens.pop(token, None) is session and session.address is not None:
+            sock = self._connecting(session.address)
+            if not isinstance(sock, str):
+                lane = Link(self._loop, sock, self, None, server=False)
+                lane.session = session
+                lane.send(Lane(token))
+
+    def _lane_opened(self, link: Link) -> None:
+        if link.session is not None:
+            self._use_lane(link.session, link)
+            link.want_write()
+        else:
+            self._loop.call_later(WAIT_FOR_EDGE, lambda: self._lane_expired(link))
+
+    def _lane_expired(self, link: Link) -> None:
+        if link.session is None:
+            self._strangers.discard(link)
+            link.close()
+
+    def _lane_greeted(self, link: Link, frames: list[Frame]) -> None:
+        """A stranger in clear: its first frame must be a token that we know."""
+        self._strangers.discard(link)
+        session = None
+        if frames and isinstance(frames[0], Lane):
+            session = self._tokens.pop(frames[0].token, None)
+        if session is None or session.control is None or session.lane is not None:
+            link.close()
+            return
+        link.session = session
+        self._use_lane(session, link)
+        if frames[1:]:
+            self._sink.session_frames(session, link, frames[1:], 0)
+
+    def _use_lane(self, session: Session, link: Link) -> None:
+        if session.control is None or session.lane is not None:
+            link.close()
+        else:
+            session.lane = link

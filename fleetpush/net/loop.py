@@ -1,0 +1,127 @@
+"""The agent's event loop: readiness, timers and calls from other threads.
+
+Not asyncio: importing it doubles an agent's start-up time and its per-connection buffers would multiply
+an agent's memory; a thousand agents must fit one test machine.
+"""
+
+from __future__ import annotations
+
+import heapq
+import selectors
+import socket
+import threading
+from collections import deque
+from time import monotonic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+READ = selectors.EVENT_READ
+WRITE = selectors.EVENT_WRITE
+
+
+class Timer:
+    """A call to come; ``cancel`` it if it is no longer wanted."""
+
+    __slots__ = ("at", "call")
+
+    def __init__(self, at: float, call: Callable[[], None]) -> None:
+        self.at = at
+        self.call: Callable[[], None] | None = call
+
+    def cancel(self) -> None:
+        self.call = None
+
+    def __lt__(self, other: Timer) -> bool:
+        return self.at < other.at
+
+
+class Loop:
+    """Runs callbacks one after another in the thread that calls ``run``."""
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._timers: list[Timer] = []
+        self._soon: deque[Callable[[], None]] = deque()
+        self._running = False
+        self._thread = 0
+        self._wake_in, self._wake_out = socket.socketpair()
+        self._wake_in.setblocking(False)
+        self._wake_out.setblocking(False)
+        self.register(self._wake_out.fileno(), READ, self._woken)
+
+    def now(self) -> float:
+        """Seconds on a clock that never goes back."""
+        return monotonic()
+
+    def register(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
+        """Calls ``callback(ready mask)`` whenever ``fd`` is ready for what ``mask`` names."""
+        self._selector.register(fd, mask, callback)
+
+    def modify(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
+        self._selector.modify(fd, mask, callback)
+
+    def unregister(self, fd: int) -> None:
+        self._selector.unregister(fd)
+
+    def call_at(self, at: float, call: Callable[[], None]) -> Timer:
+        timer = Timer(at, call)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> Timer:
+        return self.call_at(monotonic() + delay, call)
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        """From any thread; runs in the loop's."""
+        self._soon.append(call)
+        if threading.get_ident() != self._thread:
+            try:
+                self._wake_in.send(b"\0")
+            except BlockingIOError:
+                pass  # a full pipe wakes the loop as well
+            except OSError:
+                pass  # the loop has ended and its sockets are closed: nobody is left to run the call
+
+    def stop(self) -> None:
+        self._running = False
+
+    def run(self) -> None:
+        """Until ``stop``."""
+        self._thread = threading.get_ident()
+        self._running = True
+        while self._running:
+            for key, mask in self._selector.select(self._timeout()):
+                key.data(mask)
+            self._run_timers()
+            for _ in range(len(self._soon)):
+                self._soon.popleft()()
+
+    def close(self) -> None:
+        self._selector.close()
+        self._wake_in.close()
+        self._wake_out.close()
+
+    def _timeout(self) -> float | None:
+        if self._soon:
+            return 0
+        while self._timers and self._timers[0].call is None:
+            heapq.heappop(self._timers)
+        if not self._timers:
+            return None
+        return max(0.0, self._timers[0].at - monotonic())
+
+    def _run_timers(self) -> None:
+        now = monotonic()
+        while self._timers and self._timers[0].at <= now:
+            timer = heapq.heappop(self._timers)
+            if timer.call is not None:
+                timer.call()
+
+    def _woken(self, mask: int) -> None:
+        try:
+            while self._wake_out.recv(4096):
+                pass
+        except BlockingIOError:
+            pass

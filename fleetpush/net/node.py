@@ -1,0 +1,329 @@
+"""The socket driver of a peer: performs the core's effects and feeds it what happens.
+
+Blocks do not pass through the core: an incoming one goes from the socket through the store's hash onto the
+disk, an outgoing one from the store into the socket; the core only hears that it happened.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from fleetpush.net.edges import Edges
+from fleetpush.net.throttle import Throttle
+from fleetpush.swarm import events, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from fleetpush.net.edges import Session
+    from fleetpush.net.link import Link
+    from fleetpush.net.loop import Loop, Timer
+    from fleetpush.net.tls import Contexts
+    from fleetpush.swarm.events import Edge
+    from fleetpush.swarm.manifest import Manifest
+    from fleetpush.swarm.peer import Peer
+    from fleetpush.swarm.picker import Rng
+
+    class Store(Protocol):
+        """Chunks on disk, or the source."""
+
+        def progress(self, chunk: int) -> int: ...
+
+        def leaves(self, chunk: int) -> bytes | None: ...
+
+        def put_leaves(self, chunk: int, leaves: bytes) -> bool: ...
+
+        def put_block(self, chunk: int, block: int, data: memoryview) -> int: ...
+
+        def read_block(self, chunk: int, block: int) -> bytes: ...
+
+    class Watcher(Protocol):
+        """Who is told what the tracker and the operator should know."""
+
+        def completed(self) -> None: ...
+
+        def began(self) -> None:
+            """The first block goes out."""
+
+        def edge_failed(self, peer: str, reason: str) -> None: ...
+
+        def peer_dropped(self, peer: str, reason: str) -> None: ...
+
+        def store_failed(self, error: Exception) -> None: ...
+
+
+ADDED, WHOLE, DUPLICATE, CORRUPT = 0, 1, 2, 3
+"""What ``Store.put_block`` answers."""
+
+
+class Stream:
+    """A chunk on its way to one neighbour."""
+
+    __slots__ = ("block", "chunk", "ending", "link")
+
+    def __init__(self, chunk: int, block: int) -> None:
+        self.chunk = chunk
+        self.block = block
+        self.link: Link | None = None
+        """Where its leaves went; all its blocks follow there, or they could overtake them."""
+        self.ending = False
+
+
+class Node:
+    """One peer with its links. All calls come from the loop's thread."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        manifest: Manifest,
+        watcher: Watcher,
+        *,
+        tls: Contexts,
+        me: str,
+        run: str,
+        rng: Rng,
+        encrypt: bool,
+        up_limit: float | None = None,
+        down_limit: float | None = None,
+    ) -> None:
+        self.edges = Edges(loop, tls, me, run, self, rng, clear=not encrypt)
+        self.content_in = 0
+        self.content_out = 0
+        """Bytes of blocks, duplicates included."""
+        self._loop = loop
+        self._manifest = manifest
+        self._watcher = watcher
+        self._store: Store
+        self._peer: Peer | None = None
+        self._up = Throttle(up_limit)
+        self._down = Throttle(down_limit)
+        self._queue: deque[events.Event] = deque()
+        self._handling = False
+        self._dirty: dict[str, None] = {}
+        self._flushing = False
+        self._timer: Timer | None = None
+        self._timer_at: float | None = None
+        self._starved: dict[int, set[str]] = {}
+        """Peers whose stream waits for the next block of a chunk."""
+        self._throttled = False
+
+    # -- the agent's side
+
+    def start(self, peer: Peer, store: Store) -> None:
+        """``store`` knows what it has: trading may begin."""
+        self._peer = peer
+        self._store = store
+
+    def announce(self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool) -> None:
+        known = self.edges.sessions.get(peer)
+        standing = known is not None and known.control is not None
+        self.edges.announce(peer, edge, address, dial=dial)
+        if standing:
+            self.feed(events.EdgeChanged(peer, edge))
+
+    def part(self, peer: str) -> None:
+        self.edges.part(peer)
+
+    def links(self) -> int:
+        return sum(1 for s in self.edges.sessions.values() if s.control is not None)
+
+    def wire_bytes(self) -> tuple[int, int, int]:
+        """Bytes received and sent on all links so far, framing included, and those sent to other racks."""
+        received, sent, cross = self.edges.closed
+        for session in self.edges.sessions.values():
+            for link in (session.control, session.lane):
+                if link is not None:
+                    received += link.bytes_in
+                    sent += link.bytes_out
+                    cross += 0 if session.edge.local else link.bytes_out
+        return received, sent, cross
+
+    def close(self) -> None:
+        self._peer = None
+        self.edges.close()
+
+    # -- the core
+
+    def feed(self, event: events.Event) -> None:
+        """Events that arise while one is being handled wait for their turn."""
+        self._queue.append(event)
+        if self._handling or self._peer is None:
+            return
+        self._handling = True
+        try:
+            while self._queue and self._peer is not None:
+                now = self._loop.now()
+                for effect in self._peer.handle(self._queue.popleft(), now):
+                    self._perform(effect)
+        finally:
+            self._handling = False
+        self._set_timer()
+        if self._dirty and not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _perform(self, effect: events.Effect) -> None:
+        if isinstance(effect, events.Completed):
+            self._watcher.completed()
+            return
+        session = self.edges.sessions.get(effect.peer)
+        if session is None or session.control is None:
+            return
+        if isinstance(effect, events.Send):
+            session.control.send(effect.frame)
+            self._dirty[effect.peer] = None
+        elif isinstance(effect, events.StartSend):
+            session.streams.append(Stream(effect.chunk, effect.block))
+            self._dirty[effect.peer] = None
+        elif isinstance(effect, events.StopSend):
+            session.streams[:] = [s for s in session.streams if s.chunk != effect.chunk]
+        else:
+            self._watcher.peer_dropped(effect.peer, effect.reason)
+            self.edges.drop(session)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        dirty, self._dirty = self._dirty, {}
+        for peer in dirty:
+            session = self.edges.sessions.get(peer)
+            if session is None:
+                continue
+            for link in (session.control, session.lane):
+                if link is not None:
+                    link.want_write()
+
+    def _set_timer(self) -> None:
+        at = self._peer.wakeup if self._peer is not None else None
+        if at == self._timer_at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_at = at
+        self._timer = self._loop.call_at(at, self._timer_fired) if at is not None else None
+
+    def _timer_fired(self) -> None:
+        self._timer = self._timer_at = None
+        self.feed(events.TimerFired())
+
+    # -- sessions report (Sink)
+
+    def session_up(self, session: Session) -> None:
+        self.feed(events.LinkUp(session.peer, session.edge))
+
+    def session_down(self, session: Session, reason: str) -> None:
+        session.streams.clear()
+        self.feed(events.LinkDown(session.peer))
+
+    def session_unreachable(self, session: Session, reason: str) -> None:
+        self._watcher.edge_failed(session.peer, reason)
+
+    def session_frames(self, session: Session, link: Link, frames: list[wire.Frame], size: int) -> None:
+        for frame in frames:
+            if session.control is None or self._peer is None:
+                return
+            if isinstance(frame, wire.Data):
+                self._block_in(session.peer, frame)
+            elif isinstance(frame, wire.Leaves):
+                self._leaves_in(session.peer, frame)
+            else:
+                self.feed(events.FrameReceived(session.peer, frame))
+        if self._down.rate is not None and size:
+            self._down.spend(size)
+            delay = self._down.delay(self._loop.now())
+            if delay > 0:
+                link.pause_reading(delay)
+
+    # -- blocks in
+
+    def _leaves_in(self, peer: str, frame: wire.Leaves) -> None:
+        if self._peer is None or not self._peer.expects(peer, frame.chunk):
+            return  # cancelled, and this crossed the word of it
+        if not self._store.put_leaves(frame.chunk, frame.digests):
+            self.feed(events.ContentCorrupt(peer, frame.chunk))
+
+    def _block_in(self, peer: str, frame: wire.Data) -> None:
+        self.content_in += len(frame.payload)
+        if self._peer is None or not self._peer.expects(peer, frame.chunk):
+            return
+        try:
+            outcome = self._store.put_block(frame.chunk, frame.block, frame.payload)
+        except Exception as error:  # noqa: BLE001 - whatever the disk says ends this host's run, by name
+            self._watcher.store_failed(error)
+            return
+        if outcome == CORRUPT:
+            self.feed(events.ContentCorrupt(peer, frame.chunk))
+        elif outcome != DUPLICATE:
+            self._wake_streams(frame.chunk)
+            self.feed(events.BlockStored(peer, frame.chunk, outcome == WHOLE))
+
+    def _wake_streams(self, chunk: int) -> None:
+        for peer in self._starved.pop(chunk, ()):
+            self._dirty[peer] = None
+
+    # -- blocks out
+
+    def next_block(self, link: Link) -> bytes | None:
+        """The next block for this link, framed, its chunk's leaves before the first one."""
+        session: Session = link.session
+        if session is None or not session.streams:
+            return None
+        if self._up.rate is not None and self._hold_back():
+            return None
+        for stream in session.streams:
+            if stream.link is not link and (stream.link is not None or session.data is not link):
+                continue
+            framed = self._framed(session, stream, link)
+            if framed is not None:
+                return framed
+        return None
+
+    def _framed(self, session: Session, stream: Stream, link: Link) -> bytes | None:
+        chunk, block = stream.chunk, stream.block
+        last = self._manifest.blocks_in(chunk) - 1
+        if stream.ending or block > last:
+            return None
+        try:
+            if block >= self._store.progress(chunk):
+                self._starved.setdefault(chunk, set()).add(session.peer)
+                return None
+            leaves = b""
+            if stream.link is None:
+                leaves = wire.encode(wire.Leaves(chunk, self._store.leaves(chunk) or b""))
+                stream.link = link
+            payload = self._store.read_block(chunk, block)
+        except Exception as error:  # noqa: BLE001 - see _block_in
+            self._watcher.store_failed(error)
+            return None
+        if not self.content_out:
+            self._watcher.began()
+        stream.block += 1
+        self.content_out += len(payload)
+        self._up.spend(len(payload))
+        if block == last:
+            stream.ending = True
+            self.feed(events.SendEnding(session.peer, chunk))
+        return b"".join((leaves, wire.data_head(chunk, block, len(payload)), payload))
+
+    def block_out(self, link: Link) -> None:
+        session: Session = link.session
+        # Blocks leave in order, so a stream whose last block was taken has now gone out.
+        done = [s for s in session.streams if s.ending and s.link is link]
+        for stream in done:
+            session.streams.remove(stream)
+            self.feed(events.SendEnded(session.peer, stream.chunk))
+
+    def _hold_back(self) -> bool:
+        delay = self._up.delay(self._loop.now())
+        if delay <= 0:
+            return False
+        if not self._throttled:
+            self._throttled = True
+            self._loop.call_later(delay, self._release)
+        return True
+
+    def _release(self) -> None:
+        self._throttled = False
+        for session in self.edges.sessions.values():
+            if session.streams and session.data is not None:
+                session.data.want_write()

@@ -1,0 +1,61 @@
+"""The run's TLS: version 1.3 only, both sides show a certificate of the run's own CA."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import Any
+
+
+class Contexts:
+    """Both ends' contexts for one peer, from PEM text."""
+
+    def __init__(self, ca_pem: str, cert_pem: str, key_pem: str) -> None:
+        self._server = _context(ssl.PROTOCOL_TLS_SERVER, ca_pem)
+        # Tickets would cost each side memory and two messages a link, and no link is ever resumed.
+        self._server.num_tickets = 0
+        self._client = _context(ssl.PROTOCOL_TLS_CLIENT, ca_pem)
+        path, close = _unnamed_file((cert_pem + key_pem).encode())
+        try:
+            self._server.load_cert_chain(path)
+            self._client.load_cert_chain(path)
+        finally:
+            close()
+
+    def wrap(self, sock: socket.socket, *, server: bool) -> ssl.SSLSocket:
+        """``sock`` (non-blocking, connected) as TLS, its handshake still to be done."""
+        context = self._server if server else self._client
+        return context.wrap_socket(sock, server_side=server, do_handshake_on_connect=False)
+
+
+def subject_of(sock: ssl.SSLSocket) -> tuple[str, str]:
+    """Peer id and run id that the other side's verified certificate names ("" where it does not)."""
+    certificate: dict[str, Any] = sock.getpeercert() or {}
+    names = {key: value for rdn in certificate.get("subject", ()) for key, value in rdn}
+    return names.get("commonName", ""), names.get("organizationName", "")
+
+
+def _context(protocol: int, ca_pem: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.check_hostname = False  # the certificate names a peer of the run, checked by us, not a host
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=ca_pem)
+    return context
+
+
+def _unnamed_file(data: bytes) -> tuple[str, Any]:
+    """A path that ``load_cert_chain`` can open though no name leads there, and how to close it."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("fleetpush", os.MFD_CLOEXEC)
+        os.write(fd, data)
+        return f"/proc/self/fd/{fd}", lambda: os.close(fd)
+    fd, path = tempfile.mkstemp()  # 0600 by contract
+    os.write(fd, data)
+    os.close(fd)
+    return path, lambda: os.unlink(path)

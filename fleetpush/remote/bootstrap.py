@@ -1,0 +1,157 @@
+"""Getting an agent to run on a host that has nothing but a shell and a Python 3.9 or newer.
+
+One command line and one write to its stdin, one round trip in all. The line finds a Python and starts a
+stub in it; the stub reads exactly the archive's bytes from stdin and imports the agent from memory; the
+agent reads its configuration behind them. No file is written, nothing secret is on a command line, no
+terminal is allocated.
+
+The archive holds every module twice: as source without comments (line numbers kept) and as bytecode of
+*this* Python version. A host with the same version starts without compiling, which is most of what an
+agent's start costs beyond Python's own; any other compiles the source.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import json
+import marshal
+import shlex
+import zlib
+from functools import cache
+from pathlib import Path
+from types import CodeType
+from typing import TYPE_CHECKING, Any
+
+import fleetpush
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CANDIDATES = (
+    "/usr/bin/python3",
+    "python3",
+    *(f"python3.{minor}" for minor in range(14, 8, -1)),
+    "/usr/local/bin/python3",
+    "/usr/libexec/platform-python",
+)
+"""Where a Python is looked for, unless ansible_python_interpreter names one."""
+
+NO_PYTHON, OLD_PYTHON, CUT_OFF = 97, 96, 95
+"""Exit codes of the shell line and the stub."""
+
+_SHIPPED = ("__init__.py", "errors.py", "swarm", "net", "agent")
+_NOT_SHIPPED = ("swarm/tracker.py", "swarm/plan")
+"""What only the CLI needs of those."""
+
+# Must parse under any Python from 2.6 on, and contain neither a single quote (it travels in single quotes
+# through whatever login shell there is) nor a real newline (csh takes none within quotes).
+_STUB_SOURCE = """\
+import sys,os
+a=sys.argv
+if sys.version_info<(3,9):
+ for i in range(3,len(a)):
+  try:os.execvp(a[i],[a[i],"-I","-S","-c",a[2],a[1],a[2]]+a[i+1:])
+  except OSError:pass
+ sys.stderr.write("python "+sys.version.split()[0]+" is too old\\n");sys.exit(96)
+import marshal,zlib,_imp
+def r(n):
+ b=bytearray()
+ while len(b)<n:
+  d=os.read(0,min(n-len(b),1<<20))
+  if not d:sys.exit(95)
+  b+=d
+ return bytes(b)
+c,t,g=[r(int(n)) for n in a[1].split(",")]
+import _frozen_importlib_external as x
+same=g==x.MAGIC_NUMBER
+m=marshal.loads(zlib.decompress(c if same else t))
+class F:
+ def find_spec(self,n,p=None,t=None):
+  if n in m:return type(sys.__spec__)(n,self,origin=m[n][0],is_package=m[n][1])
+ def create_module(self,s):return None
+ def exec_module(self,o):
+  f,p,c=m[o.__name__];exec(c if same else compile(c,f,"exec",0,True,2),o.__dict__)
+sys.meta_path.insert(0,F())
+from fleetpush.agent.main import main
+main()
+"""
+
+_STUB = "exec(" + json.dumps(_STUB_SOURCE) + ")"
+
+_FIND = (
+    "n=$1 s=$2; shift 2; "
+    'while [ $# -gt 0 ]; do p=$1; shift; if command -v "$p" >/dev/null 2>&1; then '
+    'exec "$p" -I -S -c "$s" "$n" "$s" "$@"; fi; done; exit 97'
+)
+
+
+def command(python: str | None = None) -> str:
+    """The line for the login shell; ``python`` is the interpreter that the inventory asks for."""
+    candidates = (python,) if python else CANDIDATES
+    lengths = ",".join(str(len(part)) for part in archive())
+    words = ["/bin/sh", "-c", _FIND, "sh", lengths, _STUB, *candidates]
+    return "exec " + " ".join(shlex.quote(word) for word in words)
+
+
+def payload(config: dict[str, Any], manifest: bytes) -> bytes:
+    """What goes to stdin in one write: archive, lengths, configuration, manifest."""
+    packed = json.dumps(config, separators=(",", ":")).encode()
+    lengths = len(packed).to_bytes(4, "big") + len(manifest).to_bytes(4, "big")
+    return b"".join((*archive(), lengths, packed, manifest))
+
+
+@cache
+def archive() -> tuple[bytes, bytes, bytes]:
+    """Bytecode, source, and the magic number of the Python that the bytecode is for.
+
+    The same bytes for the same sources and Python version.
+    """
+    codes: dict[str, tuple[str, bool, CodeType]] = {}
+    sources: dict[str, tuple[str, bool, str]] = {}
+    for name, path, file in _modules(Path(fleetpush.__file__).parent):
+        package = path.name == "__init__.py"
+        text = path.read_text(encoding="utf-8")
+        code = compile(text, file, "exec", dont_inherit=True, optimize=2)
+        codes[name] = (file, package, _without_lines(code))
+        sources[name] = (file, package, _without_docstrings(text))
+    packed = [zlib.compress(marshal.dumps(part), 9) for part in (codes, sources)]
+    return packed[0], packed[1], importlib.util.MAGIC_NUMBER
+
+
+def _modules(root: Path) -> Iterator[tuple[str, Path, str]]:
+    """Module name, path here and path as tracebacks show it."""
+    for top in _SHIPPED:
+        found = sorted((root / top).rglob("*.py")) if (root / top).is_dir() else [root / top]
+        for path in found:
+            below = path.relative_to(root).as_posix()
+            if not below.startswith(_NOT_SHIPPED):
+                name = f"fleetpush/{below}"
+                yield (
+                    name.removesuffix(".py").removesuffix("/__init__").replace("/", "."),
+                    path,
+                    name,
+                )
+
+
+def _without_lines(code: CodeType) -> CodeType:
+    """Line tables are two fifths of the bytecode's size; a traceback still names file and function."""
+    constants = tuple(_without_lines(c) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_linetable=b"", co_consts=constants)
+
+
+def _without_docstrings(text: str) -> str:
+    """``text`` with its docstrings blanked, every other line where it was."""
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        for statement in node.body:
+            if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Constant):
+                continue
+            if isinstance(statement.value.value, str):
+                first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
+                lines[first:last] = [""] * (last - first)
+                if len(node.body) == 1:
+                    lines[first] = " " * statement.col_offset + "pass"
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,104 @@
+"""What a peer knows of one neighbour, and of its neighbourhood as a whole."""
+
+from __future__ import annotations
+
+from fleetpush.swarm import bitfield
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from fleetpush.swarm.events import Edge
+
+
+class Neighbour:
+    """Masks are sets of chunks (see ``bitfield``)."""
+
+    __slots__ = (
+        "count", "credit", "edge", "ending", "flow", "frugal", "greeted", "has", "id", "local", "met", "offered",
+        "refused", "sending", "sent",
+    )  # fmt: skip
+
+    def __init__(self, peer: str, edge: Edge, chunks: int) -> None:
+        self.id = peer
+        self.met = False
+        """Its hello came."""
+        self.greeted = False
+        """Its hello and its bitfield came: it takes part."""
+        self.frugal = False
+        self.has = 0
+        self.count = 0
+        """How many chunks it has; kept beside ``has`` because it is read for every offer."""
+        self.refused = 0
+        """Declined as in flight: not offered again until it gives credit."""
+        self.credit = True
+        self.offered = 0
+        self.sending = 0
+        self.ending = 0
+        """Sends whose last block is on its way out: they hold no slot any more."""
+        self.sent = 0
+        """What we streamed to it whole."""
+        self.set_edge(edge, chunks)
+
+    def set_edge(self, edge: Edge, chunks: int) -> None:
+        self.edge = edge
+        self.local = edge.local
+        if len(edge.send) == edge.stripes:
+            self.flow = bitfield.full(chunks)
+        else:
+            self.flow = bitfield.of(c for c in range(chunks) if c % edge.stripes in edge.send)
+
+    @property
+    def taken(self) -> int:
+        """Chunks that need no offer: it has them, gets them, or said no."""
+        return self.has | self.refused | self.offered | self.sending
+
+    @property
+    def busy(self) -> int:
+        """Chunks that hold an upload slot of ours."""
+        return self.offered | (self.sending & ~self.ending)
+
+
+class Availability:
+    """How many neighbours have each chunk, and the chunks of each such count as a mask."""
+
+    __slots__ = ("_counts", "_levels")
+
+    def __init__(self, chunks: int) -> None:
+        self._counts = [0] * chunks
+        self._levels = [bitfield.full(chunks)]
+
+    def add(self, chunks: Iterable[int]) -> None:
+        """One more neighbour has each of ``chunks``."""
+        counts, levels = self._counts, self._levels
+        for chunk in chunks:
+            count = counts[chunk]
+            bit = 1 << chunk
+            levels[count] ^= bit
+            count += 1
+            counts[chunk] = count
+            if count == len(levels):
+                levels.append(bit)
+            else:
+                levels[count] |= bit
+
+    def remove(self, chunks: Iterable[int]) -> None:
+        """One neighbour fewer has each of ``chunks``."""
+        counts, levels = self._counts, self._levels
+        for chunk in chunks:
+            count = counts[chunk]
+            bit = 1 << chunk
+            levels[count] ^= bit
+            counts[chunk] = count - 1
+            levels[count - 1] |= bit
+
+    def rarest(self, candidates: int) -> int:
+        """Those of ``candidates`` (not empty) that the fewest neighbours have."""
+        for level in self._levels:
+            found = candidates & level
+            if found:
+                return found
+        raise AssertionError("a candidate that is no chunk")
+
+    def count(self, chunk: int) -> int:
+        return self._counts[chunk]

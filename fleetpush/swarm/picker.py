@@ -1,0 +1,157 @@
+"""Which chunk to offer next, and to whom: one small policy for each way of sending.
+
+- ``Rarest``: every peer of a mesh. Two random choices, keep the neighbour that has less (the power of two
+  choices), rarest chunk first, ties broken at random.
+- ``HandOut``: the origin of a mesh. Every chunk goes out once before any goes twice; then the origin keeps
+  still and serves only who asks (*frugal*).
+- ``Push``: a parent in a tree or a star. Each child in turn gets the lowest chunk it lacks.
+"""
+
+from __future__ import annotations
+
+from fleetpush.swarm import bitfield
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from fleetpush.swarm.neighbour import Availability, Neighbour
+
+    class Rng(Protocol):
+        """The part of ``random.Random`` that the cores use."""
+
+        def random(self) -> float:
+            """Uniform in [0, 1)."""
+
+    class Holdings(Protocol):
+        """What a policy may look at."""
+
+        have: int
+        partial: int
+        slots: int
+        chunks: int
+        availability: Availability
+        neighbours: dict[str, Neighbour]
+        rng: Rng
+
+    class Policy(Protocol):
+        """``next_offer`` is asked while upload slots are free."""
+
+        def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
+            """A neighbour with credit and a chunk it lacks and we have; None if there is nothing to offer."""
+
+        def slots(self, peer: Holdings) -> int:
+            """How many uploads may be offered or under way at once."""
+
+        def lost(self, peer: Holdings, gone: Neighbour) -> None:
+            """The link to ``gone`` went down."""
+
+        def held(self, mask: int) -> None:
+            """Somebody in the swarm holds ``mask``."""
+
+
+class Rarest:
+    """The mesh's default."""
+
+    def slots(self, peer: Holdings) -> int:
+        return peer.slots
+
+    def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
+        useful = self._two_of(peer, peer.have)
+        mine = peer.have
+        if not useful and peer.partial:
+            # A chunk still arriving may be passed on block by block, but only when nothing whole is
+            # wanted: such a stream holds an upload slot at the pace of the download.
+            useful, mine = self._two_of(peer, peer.partial), peer.partial
+        if not useful:
+            return None
+        chosen = min(useful, key=lambda n: n.count)
+        rarest = peer.availability.rarest(mine & ~chosen.taken & chosen.flow)
+        return chosen, bitfield.from_rotation(rarest, int(peer.rng.random() * peer.chunks))
+
+    def _two_of(self, peer: Holdings, mine: int) -> list[Neighbour]:
+        """At most two random neighbours with credit that lack something of ``mine``."""
+        open_to = [n for n in peer.neighbours.values() if n.greeted and n.credit]
+        found: list[Neighbour] = []
+        while open_to and len(found) < 2:
+            index = int(peer.rng.random() * len(open_to))
+            candidate = open_to[index]
+            open_to[index] = open_to[-1]
+            open_to.pop()
+            if mine & ~candidate.taken & candidate.flow:
+                found.append(candidate)
+        # A neighbour that we are sending to already comes second to one that we are not.
+        idle = [n for n in found if not n.busy]
+        return idle or found
+
+    def lost(self, peer: Holdings, gone: Neighbour) -> None:
+        """Nothing is bound to a neighbour: nothing to mend."""
+
+    def held(self, mask: int) -> None:
+        """The neighbours' bitfields tell it all."""
+
+
+class HandOut:
+    """The mesh's origin: ``todo`` holds the chunks that nobody is known to have."""
+
+    def __init__(self, chunks: int) -> None:
+        self.todo = bitfield.full(chunks)
+        self._turn = 0
+
+    def slots(self, peer: Holdings) -> int:
+        return peer.slots
+
+    def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
+        ring = list(peer.neighbours.values())
+        under_way = 0
+        for n in ring:
+            self.todo &= ~(n.has | n.sent | n.refused)
+            under_way |= n.offered | n.sending
+        free = self.todo & ~under_way
+        if not free:
+            return None
+        for step in range(len(ring)):
+            n = ring[(self._turn + step) % len(ring)]
+            if n.greeted and n.credit and not n.busy and free & n.flow:
+                self._turn = (self._turn + step + 1) % len(ring)
+                return n, bitfield.lowest(free & n.flow)
+        return None
+
+    def lost(self, peer: Holdings, gone: Neighbour) -> None:
+        """What only ``gone`` is known to have had goes out again, first."""
+        elsewhere = 0
+        for n in peer.neighbours.values():
+            elsewhere |= n.has
+        self.todo |= (gone.sent | gone.sending | gone.offered | gone.has) & peer.have & ~elsewhere
+
+    def held(self, mask: int) -> None:
+        self.todo &= ~mask
+
+
+class Push:
+    """A parent pushes to its children in order; one chunk at a time to each."""
+
+    def __init__(self) -> None:
+        self._turn = 0
+
+    def slots(self, peer: Holdings) -> int:
+        return max(1, sum(1 for n in peer.neighbours.values() if n.edge.send))
+
+    def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
+        ring = list(peer.neighbours.values())
+        for step in range(len(ring)):
+            n = ring[(self._turn + step) % len(ring)]
+            if not n.greeted or not n.credit or n.busy:
+                continue
+            wanted = n.flow & ~n.taken
+            mine = wanted & peer.have or wanted & peer.partial
+            if mine:
+                self._turn = (self._turn + step + 1) % len(ring)
+                return n, bitfield.lowest(mine)
+        return None
+
+    def lost(self, peer: Holdings, gone: Neighbour) -> None:
+        """The tracker gives the orphans another parent."""
+
+    def held(self, mask: int) -> None:
+        """A child's bitfield says what it lacks."""

@@ -1,0 +1,74 @@
+"""The edges of a plan: what may flow over each, and which changed since one last looked."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Link(NamedTuple):
+    """Between ``a`` and ``b`` (``a < b``): the stripes that each may send to the other."""
+
+    a_sends: tuple[int, ...]
+    b_sends: tuple[int, ...]
+
+
+def pair(one: str, other: str) -> tuple[str, str]:
+    """The key of an edge."""
+    return (one, other) if one < other else (other, one)
+
+
+class Links:
+    """All edges; an edge exists while anything flows over it in either direction."""
+
+    def __init__(self) -> None:
+        self._links: dict[tuple[str, str], Link] = {}
+        self._changed: dict[tuple[str, str], None] = {}
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def __contains__(self, key: tuple[str, str]) -> bool:
+        return key in self._links
+
+    def pairs(self) -> list[tuple[str, str]]:
+        return list(self._links)
+
+    def get(self, key: tuple[str, str]) -> Link | None:
+        return self._links.get(key)
+
+    def add(self, sender: str, receiver: str, stripe: int) -> None:
+        """``sender`` pushes ``stripe`` to ``receiver`` from now on."""
+        key = pair(sender, receiver)
+        old = self._links.get(key, Link((), ()))
+        if sender == key[0]:
+            self._set(key, Link((*old.a_sends, stripe), old.b_sends))
+        else:
+            self._set(key, Link(old.a_sends, (*old.b_sends, stripe)))
+
+    def remove(self, sender: str, receiver: str, stripe: int) -> None:
+        """The reverse of ``add``."""
+        key = pair(sender, receiver)
+        old = self._links[key]
+        if sender == key[0]:
+            self._set(key, Link(tuple(s for s in old.a_sends if s != stripe), old.b_sends))
+        else:
+            self._set(key, Link(old.a_sends, tuple(s for s in old.b_sends if s != stripe)))
+
+    def join(self, one: str, other: str) -> None:
+        """Everything flows both ways (a mesh edge)."""
+        self._set(pair(one, other), Link((0,), (0,)))
+
+    def part(self, one: str, other: str) -> None:
+        self._set(pair(one, other), Link((), ()))
+
+    def take_changes(self) -> list[tuple[tuple[str, str], Link | None]]:
+        """The edges changed since the last call, with what they are now (None: gone)."""
+        changed, self._changed = self._changed, {}
+        return [(key, self._links.get(key)) for key in changed]
+
+    def _set(self, key: tuple[str, str], link: Link) -> None:
+        self._changed[key] = None
+        if link.a_sends or link.b_sends:
+            self._links[key] = link
+        else:
+            self._links.pop(key, None)

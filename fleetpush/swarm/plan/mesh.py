@@ -1,0 +1,105 @@
+"""Mesh: a random graph that grows as hosts arrive, every host with about ``DEGREE`` neighbours.
+
+A newcomer is joined to half the degree of earlier hosts, those with the fewest neighbours first and at
+random among equals; later arrivals bring it up to the full degree. (A union of random Hamiltonian cycles
+gives the same expansion but must know everybody beforehand; this one never breaks a standing edge.)
+The origin is joined to the first hosts, in distinct racks while there are some.
+"""
+
+from __future__ import annotations
+
+from fleetpush.swarm.plan.link import Links, pair
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fleetpush.swarm.picker import Rng
+
+DEGREE = 16
+ORIGIN_DEGREE = 16
+
+
+class Mesh:
+    """``rng`` decides all that is random, so that a seed replays a plan."""
+
+    stripes = 1
+
+    def __init__(self, origin: str, rng: Rng) -> None:
+        self._origin = origin
+        self._rng = rng
+        self._racks: dict[str, str] = {}
+        self._neighbours: dict[str, set[str]] = {origin: set()}
+        self._cut: set[tuple[str, str]] = set()
+        self.links = Links()
+
+    def join(self, peer: str, rack: str) -> None:
+        if peer == self._origin:
+            return
+        self._racks[peer] = rack
+        self._neighbours[peer] = set()
+        self._top_up(peer)
+        self._top_up_origin()
+
+    def leave(self, peer: str) -> None:
+        if self._racks.pop(peer, None) is None:
+            return
+        self._cut = {p for p in self._cut if peer not in p}
+        orphans = list(self._neighbours[peer])
+        for other in orphans:
+            self._part(peer, other)
+        del self._neighbours[peer]
+        self._mend(orphans)
+
+    def unreachable(self, one: str, other: str) -> None:
+        self._cut.add(pair(one, other))
+        if other in self._neighbours.get(one, ()):
+            self._part(one, other)
+            self._mend([one, other])
+
+    def adopt(self, peer: str) -> None:
+        """Joins ``peer`` to the origin, beyond the origin's degree if need be."""
+        self._cut.discard(pair(self._origin, peer))
+        if peer not in self._neighbours[self._origin]:
+            self._join(self._origin, peer)
+
+    def _mend(self, peers: list[str]) -> None:
+        for peer in peers:
+            if peer != self._origin:
+                self._top_up(peer)
+        self._top_up_origin()
+
+    def _join(self, one: str, other: str) -> None:
+        self.links.join(one, other)
+        self._neighbours[one].add(other)
+        self._neighbours[other].add(one)
+
+    def _part(self, one: str, other: str) -> None:
+        self.links.part(one, other)
+        self._neighbours[one].discard(other)
+        self._neighbours[other].discard(one)
+
+    def _top_up(self, peer: str) -> None:
+        """Gives ``peer`` neighbours until it has half the degree, or nobody is left to ask."""
+        mine = self._neighbours[peer]
+        missing = DEGREE // 2 - len(mine - {self._origin})
+        if missing <= 0:
+            return
+        able = [
+            other
+            for other in self._racks
+            if other != peer and other not in mine and pair(peer, other) not in self._cut
+        ]
+        able.sort(key=lambda other: (len(self._neighbours[other]), self._rng.random()))
+        for other in able[:missing]:
+            self._join(peer, other)
+
+    def _top_up_origin(self) -> None:
+        mine = self._neighbours[self._origin]
+        if len(mine) >= min(ORIGIN_DEGREE, len(self._racks)):
+            return
+        seen = {self._racks[peer] for peer in mine}
+        able = [
+            peer for peer in self._racks if peer not in mine and pair(self._origin, peer) not in self._cut
+        ]
+        able.sort(key=lambda peer: self._racks[peer] in seen)
+        for peer in able[: ORIGIN_DEGREE - len(mine)]:
+            self._join(self._origin, peer)

@@ -1,0 +1,261 @@
+"""The tracker as a pure state machine: who is in the swarm, who talks to whom, who cannot be reached.
+
+It lives in the CLI process and never decides a single chunk. Edges come from the plan; the tracker turns
+them into introductions, tries the other direction when a dial fails, asks for a relay through SSH when
+neither works with the origin, and lets the plan find another neighbour otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Union
+
+from fleetpush.swarm.events import Edge
+from fleetpush.swarm.plan.link import Link, pair
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fleetpush.swarm.plan import Plan
+
+LINK_WITHIN = 10.0
+"""Seconds after joining in which a host must have a link, else it is served over SSH."""
+
+MAX_FAILED_EDGES = 6
+"""A host without any link after so many failed edges is not tried with further neighbours."""
+
+
+class Joined(NamedTuple):
+    """``peer`` is ready to trade and holds ``have`` (a set of chunks) already."""
+
+    peer: str
+    rack: str
+    have: int
+
+
+class Left(NamedTuple):
+    """``peer`` is gone."""
+
+    peer: str
+
+
+class DialFailed(NamedTuple):
+    """``peer`` could not reach ``other``, or not any more."""
+
+    peer: str
+    other: str
+
+
+class LinksCounted(NamedTuple):
+    """``peer`` has ``links`` standing links."""
+
+    peer: str
+    links: int
+
+
+class RelayFailed(NamedTuple):
+    """No channel through SSH to ``peer`` either."""
+
+    peer: str
+    reason: str
+
+
+class Tick(NamedTuple):
+    """Time has passed; wanted about once a second."""
+
+
+Event = Union[Joined, Left, DialFailed, LinksCounted, RelayFailed, Tick]
+
+
+class Introduce(NamedTuple):
+    """Tell ``peer`` of its neighbour ``other``: to ``dial`` it or to await its call."""
+
+    peer: str
+    other: str
+    edge: Edge
+    dial: bool
+
+
+class Part(NamedTuple):
+    """Tell ``peer`` that ``other`` is its neighbour no more."""
+
+    peer: str
+    other: str
+
+
+class Relay(NamedTuple):
+    """Open a channel through SSH from the origin to ``peer``."""
+
+    peer: str
+    edge: Edge
+
+
+class TellHeld(NamedTuple):
+    """Tell the origin which chunks some host holds already."""
+
+    mask: int
+
+
+class Isolated(NamedTuple):
+    """``peer`` cannot be reached by anyone: it fails, by name."""
+
+    peer: str
+    reason: str
+
+
+Effect = Union[Introduce, Part, Relay, TellHeld, Isolated]
+
+
+class _Member:
+    __slots__ = ("failed_edges", "joined_at", "links", "rack", "relayed")
+
+    def __init__(self, rack: str, now: float) -> None:
+        self.rack = rack
+        self.joined_at = now
+        self.links = 0
+        self.failed_edges = 0
+        self.relayed = False
+
+
+class Tracker:
+    """``origin`` joins like any peer, with everything it has."""
+
+    def __init__(self, plan: Plan, origin: str) -> None:
+        self._plan = plan
+        self._origin = origin
+        self._members: dict[str, _Member] = {}
+        self._dialed: dict[tuple[str, str], list[str]] = {}
+        """Standing introductions: who was told to dial, in order of trial."""
+        self._out: list[Effect] = []
+
+    @property
+    def members(self) -> list[str]:
+        return list(self._members)
+
+    def handle(self, event: Event, now: float) -> list[Effect]:
+        """The only way in. The returned effects are to be performed in order."""
+        self._out = out = []
+        _EVENTS[type(event)](self, event, now)
+        return out
+
+    def _joined(self, event: Joined, now: float) -> None:
+        self._members[event.peer] = _Member(event.rack, now)
+        self._plan.join(event.peer, event.rack)
+        if event.have and event.peer != self._origin:
+            self._out.append(TellHeld(event.have))
+        self._announce(newcomer=event.peer)
+
+    def _left(self, event: Left, now: float) -> None:
+        if self._members.pop(event.peer, None) is None:
+            return
+        self._plan.leave(event.peer)
+        self._announce()
+
+    def _announce(self, newcomer: str | None = None, relayed: tuple[str, str] | None = None) -> None:
+        """Makes known what the plan changed; ``relayed`` is introduced otherwise."""
+        for key, link in self._plan.links.take_changes():
+            if key == relayed:
+                continue
+            if link is None:
+                self._part(key)
+            elif key[0] in self._members and key[1] in self._members:
+                trials = self._dialed.get(key)
+                if trials is None:
+                    trials = self._dialed[key] = [self._first_dialer(key, newcomer)]
+                self._introduce(key, link, trials[-1])
+
+    def _first_dialer(self, key: tuple[str, str], newcomer: str | None) -> str:
+        """The origin dials; among hosts the newcomer does, so that its peers are ready for it."""
+        if self._origin in key:
+            return self._origin
+        return newcomer if newcomer in key and newcomer is not None else key[1]
+
+    def _introduce(self, key: tuple[str, str], link: Link, dialer: str) -> None:
+        a, b = key
+        local = self._members[a].rack == self._members[b].rack
+        stripes = self._plan.stripes
+        for peer, other, sends in ((a, b, link.a_sends), (b, a, link.b_sends)):
+            edge = Edge(sends, stripes, local)
+            self._out.append(Introduce(peer, other, edge, dial=peer == dialer))
+
+    def _part(self, key: tuple[str, str]) -> None:
+        if self._dialed.pop(key, None) is None:
+            return
+        for peer, other in (key, key[::-1]):
+            if peer in self._members:
+                self._out.append(Part(peer, other))
+
+    def _dial_failed(self, event: DialFailed, now: float) -> None:
+        key = pair(event.peer, event.other)
+        trials = self._dialed.get(key)
+        link = self._plan.links.get(key)
+        if trials is None or link is None or trials[-1] != event.peer:
+            return
+        if event.other not in trials:
+            trials.append(event.other)
+            self._introduce(key, link, event.other)
+            return
+        for peer in key:
+            self._members[peer].failed_edges += 1
+        if self._origin in key:
+            host = key[0] if key[1] == self._origin else key[1]
+            if self._members[host].relayed:
+                self._relay_failed(RelayFailed(host, "the link through SSH broke"), now)
+            else:
+                self._relay(host)
+            return
+        tired = [p for p in key if self._members[p].failed_edges >= MAX_FAILED_EDGES]
+        hopeless = [p for p in tired if not self._members[p].links]
+        self._plan.unreachable(*key)
+        self._announce()
+        for peer in hopeless:
+            self._relay(peer)
+
+    def _relay(self, peer: str) -> None:
+        member = self._members[peer]
+        if member.relayed:
+            return
+        member.relayed = True
+        key = pair(peer, self._origin)
+        self._plan.adopt(peer)
+        link = self._plan.links.get(key)
+        if link is None:
+            return
+        self._dialed[key] = [peer, self._origin]
+        self._announce(relayed=key)
+        sends, takes = (link.a_sends, link.b_sends) if key[0] == self._origin else (link.b_sends, link.a_sends)
+        stripes = self._plan.stripes
+        self._out.append(Introduce(peer, self._origin, Edge(takes, stripes, local=False), dial=False))
+        self._out.append(Relay(peer, Edge(sends, stripes, local=False)))
+
+    def _relay_failed(self, event: RelayFailed, now: float) -> None:
+        member = self._members.get(event.peer)
+        if member is None:
+            return
+        self._plan.unreachable(self._origin, event.peer)
+        self._announce()
+        if not member.links:
+            self._out.append(Isolated(event.peer, event.reason))
+
+    def _links_counted(self, event: LinksCounted, now: float) -> None:
+        member = self._members.get(event.peer)
+        if member is not None:
+            if member.links and not event.links:
+                member.joined_at = now
+            member.links = event.links
+
+    def _tick(self, event: Tick, now: float) -> None:
+        for peer, member in list(self._members.items()):
+            lonely = not member.links and not member.relayed and now - member.joined_at > LINK_WITHIN
+            if lonely and peer != self._origin:
+                self._relay(peer)
+
+
+_EVENTS: dict[type, Callable[[Tracker, object, float], None]] = {
+    Joined: Tracker._joined,
+    Left: Tracker._left,
+    DialFailed: Tracker._dial_failed,
+    LinksCounted: Tracker._links_counted,
+    RelayFailed: Tracker._relay_failed,
+    Tick: Tracker._tick,
+}  # type: ignore[assignment]

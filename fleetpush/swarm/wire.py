@@ -1,0 +1,293 @@
+"""Frames between peers, as bytes. See PROTOCOL.md for what they mean.
+
+A frame is a 4-byte head (type in the highest byte, length of the body in the other three) and its body,
+all numbers big-endian. Every type has its own largest body; nothing is allocated from a length alone.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as struct_error
+from typing import NamedTuple, Union
+
+from fleetpush.errors import RemoteProtocolError
+from fleetpush.swarm.manifest import BLOCK, DIGEST, MAX_CHUNK_SIZE, MAX_CHUNKS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = 1
+
+HAVE, INFLIGHT, BUSY, FOREIGN = 0, 1, 2, 3
+"""Why an offer is declined: has it; another peer is sending it; no room; belongs to another rack's importer."""
+
+_HEAD = Struct("!I")
+_CHUNK = Struct("!I")
+_PAIR = Struct("!IH")
+_REASON = Struct("!IB")
+_HELLO = Struct("!B16s32sB")
+
+
+class Hello(NamedTuple):
+    """First frame both ways. ``run`` 16 bytes, ``digest`` the manifest's; ``frugal``: sends only on request."""
+
+    version: int
+    run: bytes
+    digest: bytes
+    frugal: bool = False
+
+
+class Bitfield(NamedTuple):
+    """What the sender has; second frame both ways."""
+
+    data: bytes
+
+
+class Have(NamedTuple):
+    """Chunks the sender has had since."""
+
+    chunks: tuple[int, ...]
+
+
+class Offer(NamedTuple):
+    """I can send you ``chunk`` now."""
+
+    chunk: int
+
+
+class Accept(NamedTuple):
+    """Send me ``chunk`` from ``block`` on; I have reserved it for you."""
+
+    chunk: int
+    block: int
+
+
+class Decline(NamedTuple):
+    """No, because ``why``."""
+
+    chunk: int
+    why: int
+
+
+class Credit(NamedTuple):
+    """I have room again, and what I said was in flight may be offered anew."""
+
+
+class Want(NamedTuple):
+    """An acceptance without an offer: send ``chunk`` from ``block`` on if you can."""
+
+    chunk: int
+    block: int
+
+
+class Cancel(NamedTuple):
+    """Receiver: I no longer want ``chunk`` from you."""
+
+    chunk: int
+
+
+class Stop(NamedTuple):
+    """Sender: I break off (or cannot serve) ``chunk``."""
+
+    chunk: int
+
+
+class Leaves(NamedTuple):
+    """The block digests of ``chunk``, joined; comes before its first block."""
+
+    chunk: int
+    digests: bytes
+
+
+class Data(NamedTuple):
+    """One block. ``payload`` is valid only until the decoder is fed again."""
+
+    chunk: int
+    block: int
+    payload: memoryview
+
+
+class Lane(NamedTuple):
+    """First frame of a bulk connection: a single-use token received over the control link."""
+
+    token: bytes
+
+
+class OpenLane(NamedTuple):
+    """On the control link, from the side that was dialled: dial a bulk connection with this token."""
+
+    token: bytes
+
+
+class Ping(NamedTuple):
+    """Nothing, so that a silent link is noticed."""
+
+
+Frame = Union[
+    Hello, Bitfield, Have, Offer, Accept, Decline, Credit, Want, Cancel, Stop, Leaves, Data, Lane, OpenLane, Ping
+]
+
+TOKEN = 16
+"""Bytes in a lane's token."""
+
+
+def encode(frame: Frame) -> bytes:
+    """The bytes of any frame but ``Data``, whose payload is never copied: see ``data_head``."""
+    code, pack = _ENCODERS[type(frame)]
+    body = pack(frame)
+    return _HEAD.pack(code << 24 | len(body)) + body
+
+
+def data_head(chunk: int, block: int, length: int) -> bytes:
+    """What goes before a block's ``length`` bytes of payload."""
+    return _HEAD.pack(_DATA_CODE << 24 | (_PAIR.size + length)) + _PAIR.pack(chunk, block)
+
+
+class Decoder:
+    """Bytes in, frames out, whatever the cuts between them. Holds at most one frame's bytes."""
+
+    __slots__ = ("_pending",)
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, data: memoryview) -> list[Frame]:
+        """The frames completed by ``data``. Raises RemoteProtocolError; the decoder is then done for."""
+        frames: list[Frame] = []
+        at, end = 0, len(data)
+        if self._pending:
+            at = self._finish_pending(data, frames)
+        while end - at >= 4:
+            (head,) = _HEAD.unpack_from(data, at)
+            length = head & 0xFFFFFF
+            decode = _decoder_for(head >> 24, length)
+            if end - at - 4 < length:
+                break
+            frames.append(_decoded(decode, data[at + 4 : at + 4 + length]))
+            at += 4 + length
+        if at < end:
+            self._pending += data[at:]
+        return frames
+
+    def _finish_pending(self, data: memoryview, frames: list[Frame]) -> int:
+        """Completes the frame that an earlier feed began; returns how much of ``data`` it took."""
+        pending, at = self._pending, 0
+        if len(pending) < 4:
+            at = min(4 - len(pending), len(data))
+            pending += data[:at]
+            if len(pending) < 4:
+                return at
+        (head,) = _HEAD.unpack_from(pending)
+        length = head & 0xFFFFFF
+        decode = _decoder_for(head >> 24, length)
+        take = min(4 + length - len(pending), len(data) - at)
+        pending += data[at : at + take]
+        at += take
+        if len(pending) == 4 + length:
+            # A new buffer each time: the frame may keep a view into the old one.
+            self._pending = bytearray()
+            frames.append(_decoded(decode, memoryview(pending)[4:]))
+        return at
+
+
+def _decoder_for(code: int, length: int) -> Callable[[memoryview], Frame]:
+    try:
+        limit, decode = _DECODERS[code]
+    except KeyError:
+        raise RemoteProtocolError(f"a frame of unknown type {code}") from None
+    if length > limit:
+        raise RemoteProtocolError(f"a frame of type {code} with {length} bytes, more than {limit}")
+    return decode
+
+
+def _decoded(decode: Callable[[memoryview], Frame], body: memoryview) -> Frame:
+    try:
+        return decode(body)
+    except struct_error:
+        raise RemoteProtocolError("a frame whose body has the wrong size") from None
+
+
+def _hello(body: memoryview) -> Hello:
+    version, run, digest, frugal = _HELLO.unpack(body)
+    return Hello(version, run, digest, bool(frugal))
+
+
+def _have(body: memoryview) -> Have:
+    if len(body) % 4:
+        raise RemoteProtocolError("a have frame whose body has the wrong size")
+    return Have(Struct(f"!{len(body) // 4}I").unpack(body))
+
+
+def _leaves(body: memoryview) -> Leaves:
+    (chunk,) = _CHUNK.unpack_from(body)
+    return Leaves(chunk, bytes(body[4:]))
+
+
+def _data(body: memoryview) -> Data:
+    chunk, block = _PAIR.unpack_from(body)
+    return Data(chunk, block, body[_PAIR.size :])
+
+
+def _token(body: memoryview) -> bytes:
+    if len(body) != TOKEN:
+        raise RemoteProtocolError("a token of the wrong size")
+    return bytes(body)
+
+
+def _empty(body: memoryview) -> None:
+    if len(body):
+        raise RemoteProtocolError("a frame with a body that should have none")
+
+
+def _credit(body: memoryview) -> Credit:
+    _empty(body)
+    return Credit()
+
+
+def _ping(body: memoryview) -> Ping:
+    _empty(body)
+    return Ping()
+
+
+_MAX_HAVE = 4096
+_DATA_CODE = 12
+_DECODERS: dict[int, tuple[int, Callable[[memoryview], Frame]]] = {
+    1: (_HELLO.size, _hello),
+    2: (MAX_CHUNKS // 8, lambda body: Bitfield(bytes(body))),
+    3: (4 * _MAX_HAVE, _have),
+    4: (4, lambda body: Offer(*_CHUNK.unpack(body))),
+    5: (6, lambda body: Accept(*_PAIR.unpack(body))),
+    6: (5, lambda body: Decline(*_REASON.unpack(body))),
+    7: (0, _credit),
+    8: (6, lambda body: Want(*_PAIR.unpack(body))),
+    9: (4, lambda body: Cancel(*_CHUNK.unpack(body))),
+    10: (4, lambda body: Stop(*_CHUNK.unpack(body))),
+    11: (4 + MAX_CHUNK_SIZE // BLOCK * DIGEST, _leaves),
+    _DATA_CODE: (_PAIR.size + BLOCK, _data),
+    13: (TOKEN, lambda body: Lane(_token(body))),
+    14: (TOKEN, lambda body: OpenLane(_token(body))),
+    15: (0, _ping),
+}
+
+_ENCODERS: dict[type, tuple[int, Callable[..., bytes]]] = {
+    Hello: (1, lambda f: _HELLO.pack(f.version, f.run, f.digest, f.frugal)),
+    Bitfield: (2, lambda f: f.data),
+    Have: (3, lambda f: Struct(f"!{len(f.chunks)}I").pack(*f.chunks)),
+    Offer: (4, lambda f: _CHUNK.pack(f.chunk)),
+    Accept: (5, lambda f: _PAIR.pack(f.chunk, f.block)),
+    Decline: (6, lambda f: _REASON.pack(f.chunk, f.why)),
+    Credit: (7, lambda f: b""),
+    Want: (8, lambda f: _PAIR.pack(f.chunk, f.block)),
+    Cancel: (9, lambda f: _CHUNK.pack(f.chunk)),
+    Stop: (10, lambda f: _CHUNK.pack(f.chunk)),
+    Leaves: (11, lambda f: _CHUNK.pack(f.chunk) + f.digests),
+    Lane: (13, lambda f: f.token),
+    OpenLane: (14, lambda f: f.token),
+    Ping: (15, lambda f: b""),
+}
+
+
+def have_frames(chunks: list[int]) -> list[Have]:
+    """``chunks`` as frames of bounded size."""
+    return [Have(tuple(chunks[i : i + _MAX_HAVE])) for i in range(0, len(chunks), _MAX_HAVE)]
