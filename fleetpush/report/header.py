@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from fleetpush.report.state import RunState
 
+_RUN_ID = 12
+"""Characters of the run's id that tell it from any other; plain output and the recap have all."""
+
 _WORDS = {
     Cell.VERIFIED: "verified",
     Cell.PRESENT: "already there",
@@ -38,7 +41,7 @@ def title(state: RunState, now: float, width: int, glyphs: Glyphs) -> Text:
     facts = []
     if state.started is not None:
         facts = [state.started.topology, *([] if state.started.encrypt else ["NOT ENCRYPTED"])]
-        facts.append(f"run {clean(state.started.run_id)}")
+        facts.append(f"run {clean(state.started.run_id)[:_RUN_ID]}")
     source = f" {size(state.source.size)}" if state.source else ""
     target = f"{source} {glyphs.arrow} {hosts(len(state.hosts))}"
     tail = "".join(f" {glyphs.dot} {fact}" for fact in facts)

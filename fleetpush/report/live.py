@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.live import Live
 
-from fleetpush.deploy.progress import RunFinished
+from fleetpush.deploy.progress import RunFinished, RunStarted
 from fleetpush.report.cells import ASCII, UNICODE
 from fleetpush.report.frame import frame, head
 from fleetpush.report.state import RunState
@@ -50,7 +50,7 @@ class LivePrinter:
             self._offset = start if self._offset is None else min(self._offset, start)
         if isinstance(event, RunFinished):
             self.close()
-        elif self._thread is None and not self._ended.is_set():
+        elif isinstance(event, RunStarted) and not self._ended.is_set():
             self._start()
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from fleetpush.deploy.progress import RunStarted
+from fleetpush.deploy.progress import Notice, RunStarted
 from fleetpush.report.live import LivePrinter
 from fleetpush.report.screen import Screen
 from tests.report.feed import ESCAPES, feed, names
@@ -60,6 +60,14 @@ def test_closing_twice_or_before_the_start_is_harmless():
     printer.close()
     printer.close()
     printer.handle(feed(3)[0])
+
+
+def test_nothing_is_drawn_for_a_run_that_never_started():
+    terminal = Terminal()
+    printer = LivePrinter(screen(terminal))
+    printer.handle(Notice(0.1, "warning", "group 'web' is empty"))
+    printer.close()
+    assert terminal.getvalue() == ""
 
 
 def test_no_thread_is_left_behind():
