@@ -88,6 +88,7 @@ class Output:
             document = conclusion.report.as_json()
             if conclusion.proof:
                 document["proof"] = list(conclusion.proof)
+            document["command"] = self.command
             document["exit_code"] = conclusion.exit_code
             document["status"] = "ok" if conclusion.exit_code == 0 else "failed"
             self._print_json(document)

@@ -54,7 +54,8 @@ def test_the_proof_follows_the_recap(outcome):
 
 
 def test_the_proof_is_in_the_document(outcome):
-    assert json.loads(invoke("-o", "json").stdout)["proof"] == ["all there"]
+    document = json.loads(invoke("-o", "json").stdout)
+    assert (document["command"], document["proof"]) == ("demo", ["all there"])
 
 
 def test_homes_that_disprove_the_report_win(outcome):
