@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-import asyncssh
-
 from fleetpush.remote import failures
 from fleetpush.remote.channels import ChannelProcess, ChannelStream
 from fleetpush.remote.jump import JumpHosts
@@ -14,6 +12,8 @@ from fleetpush.remote.login import Login
 from fleetpush.remote.route import route_of
 
 if TYPE_CHECKING:
+    import asyncssh
+
     from fleetpush.remote.connection import ProcessHandler, Target
     from fleetpush.remote.settings import SshSettings
 
@@ -38,7 +38,7 @@ class AsyncsshConnection:
                 "unreachable_timeout",
                 f"{self._place} does not answer (waited {self._patience:g} s)",
             ) from None
-        except (asyncssh.Error, OSError) as error:
+        except Exception as error:  # asyncssh hands on whatever bad bytes provoke
             if self._conn.is_closed():
                 raise failures.lost(self._place, error) from error
             raise failures.no_session(self._place, error) from error
@@ -48,7 +48,7 @@ class AsyncsshConnection:
         stream = ChannelStream()
         try:
             await self._conn.create_connection(lambda: stream, address, port)
-        except (asyncssh.Error, OSError) as error:
+        except Exception as error:  # asyncssh hands on whatever bad bytes provoke
             if self._conn.is_closed():
                 raise failures.lost(self._place, error) from error
             raise failures.no_forward(self._place, f"{address} port {port}", error) from error

@@ -117,7 +117,7 @@ class Login:
                 if client.phase == "login":
                     wait = self.settings.login_timeout
                 raise failures.timed_out(route, client.phase, wait) from None
-            except (asyncssh.Error, OSError) as error:
+            except Exception as error:  # asyncssh hands on whatever bad bytes provoke
                 attempt += 1
                 pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1)
                 if not _worth_another_try(error, client, attempt) or clock() + pause > deadline:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ class SshConfig:
         lines = [_header(block)]
         for raw in text.splitlines():
             line = raw.strip()
-            keyword, rest = _split(line)
+            keyword, rest = split_keyword(line)
             if not line or line.startswith("#") or keyword == "canonicalizehostname":
                 continue  # canonical names would cost a DNS query a host, one after the other
             if keyword in ("host", "match"):
@@ -124,14 +125,11 @@ def _header(block: tuple[str, ...]) -> str:
     return "Match " + " ".join(block)
 
 
-def _split(line: str) -> tuple[str, str]:
-    keyword, _, rest = line.replace("=", " ", 1).partition(" ") if "=" in line else _blank(line)
-    return keyword.strip().lower(), rest.strip()
-
-
-def _blank(line: str) -> tuple[str, str, str]:
-    parts = line.split(None, 1)
-    return (parts[0] if parts else "", " ", parts[1] if len(parts) > 1 else "")
+def split_keyword(line: str) -> tuple[str, str]:
+    """(keyword in lower case, the rest) of ``Keyword value`` or ``Keyword=value``."""
+    found = re.match(r"([^\s=]*)\s*=?\s*(.*)", line.strip())
+    assert found is not None  # every part of the pattern may be empty
+    return found[1].lower(), found[2].strip()
 
 
 def _words(rest: str, path: Path) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from fleetpush.errors import InputError
 from fleetpush.remote.connection import Target
+from fleetpush.remote.sshconfig import split_keyword
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,8 +150,7 @@ def _ssh_options(words: list[str]) -> Iterator[tuple[str, str]]:
         if word[:2] in ("-o", "-J", "-i", "-p", "-l", "-F", "-c", "-m"):
             value = word[2:] or next(rest, "")
             if word[:2] == "-o":
-                key, _, value = value.replace(" ", "=", 1).partition("=")
-                yield key.strip().lower(), value.strip()
+                yield split_keyword(value)
             else:
                 yield word[:2], value
         else:

@@ -120,20 +120,27 @@ class SshdFleet:
         return _children(self._process.pid)
 
     def cut(self) -> None:
-        """Kills every connection's server processes, as a host that loses power."""
-        for pid in self.sessions():
-            for each in [*_descendants(pid), pid]:
-                if b"sshd" in _read(f"/proc/{each}/comm"):
-                    _kill(each)
+        """Kills the process that serves each connection, as a host that loses power."""
+        for monitor in self.sessions():
+            for pid in _children(monitor):
+                if b"sshd" in _read(f"/proc/{pid}/comm"):
+                    _kill(pid)
 
     def stop(self) -> None:
         """Ends the server, its sessions and what they left running; gives the user up."""
         if self._process is not None:
-            family = _descendants(self._process.pid)
-            self._process.kill()
-            self._process.wait()
-            for pid in family:
+            monitors = self.sessions()
+            for pid in reversed(_descendants(self._process.pid)):
+                if pid not in monitors:
+                    _kill(pid)
+            # Each monitor buries its child and the server its monitors: no zombie is left to init.
+            give_up = time.monotonic() + 5
+            while self.sessions() and time.monotonic() < give_up:
+                time.sleep(0.02)
+            for pid in self.sessions():
                 _kill(pid)
+            self._process.terminate()
+            self._process.wait()
             self._process = None
         for pid in _processes_at_home(self.root):
             _kill(pid)
@@ -182,17 +189,20 @@ class SshdFleet:
             "UseDNS no",
             "PrintMotd no",
             "PrintLastLog no",
-            "MaxStartups 2000",
             "MaxSessions 100",
             "LogLevel VERBOSE",
         ]
+        if "MaxStartups" not in extra:  # the one keyword of which sshd takes the last value
+            lines.append("MaxStartups 2000")
         if _accepts("PerSourcePenalties no", self.host_key):
             lines.append("PerSourcePenalties no")
         (self.root / "sshd_config").write_text("\n".join(lines) + "\n")
 
     def _start(self) -> None:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        command = [SSHD, "-D", "-f", str(self.root / "sshd_config"), "-E", str(self._log)]
+        # A test run that is killed takes its server along.
+        tied = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        command = [*tied, SSHD, "-D", "-f", str(self.root / "sshd_config"), "-E", str(self._log)]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         give_up = time.monotonic() + 20
         while time.monotonic() < give_up and self._process.poll() is None:
