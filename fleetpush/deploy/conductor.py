@@ -76,6 +76,8 @@ class Conductor:
 
     def _address(self, peer: str, other: str) -> tuple[str, int] | None:
         """Where ``peer`` reaches ``other``."""
+        if peer not in self.members or other not in self.members:
+            return None
         address = self.members[other].address
         if other == ORIGIN and address is not None and self.members[peer].caller:
             return self.members[peer].caller, address[1]
@@ -114,8 +116,8 @@ class Conductor:
                 self.members[peer].channel.say({"do": "edges", "edges": announced})
 
     def _relay(self, peer: str, edge: Edge) -> None:
-        member = self.members[peer]
-        if member.connection is None or member.address is None:
+        member = self.members.get(peer)
+        if member is None or member.connection is None or member.address is None:
             self._relay_failed(peer, "it has no connection")
             return
 
@@ -130,7 +132,9 @@ class Conductor:
             self._handle(tracker.RelayFailed(peer, reason))
 
     def _isolated(self, peer: str, reason: str) -> None:
-        member = self.members[peer]
+        member = self.members.get(peer)
+        if member is None:
+            return
         address, port = member.address or ("", 0)
         member.fail(
             HostFailure(

@@ -153,7 +153,7 @@ class Run:
         """Every message of an agent passes here, after the member took it in."""
         now = asyncio.get_running_loop().time()
         member.heard_at = now
-        if kind in ("progress", "scanning", "ready", "complete", "verified"):
+        if kind != "beat":
             member.moved_at = now
         self._chronicle.heard(member, kind, message)
         act = {
@@ -218,7 +218,7 @@ class Run:
     def _lost(self, member: Member, message: dict[str, Any]) -> None:
         if member.failure is None and not member.gone.is_set():
             return
-        if self._conductor is not None:
+        if self._conductor is not None and not member.is_origin:
             self._conductor.leave(member)
         if member.is_origin and not self._over.is_set() and not self._all_settled():
             failure = member.failure or HostFailure("agent_lost", "its agent is gone")

@@ -96,7 +96,7 @@ class Edges:
         self._waiting: dict[str, Link] = {}
         self._tokens: dict[bytes, Session] = {}
         self.sessions: dict[str, Session] = {}
-        self.closed = (0, 0, 0)
+        self.past = (0, 0, 0)
         """Bytes received, sent, and sent to other racks, on links that stand no more."""
 
     # -- what the tracker says
@@ -352,9 +352,9 @@ class Edges:
         for link in (control, lane):
             if link is not None:
                 link.close()
-                received, sent, cross = self.closed
+                received, sent, cross = self.past
                 cross += 0 if session.edge.local else link.bytes_out
-                self.closed = (received + link.bytes_in, sent + link.bytes_out, cross)
+                self.past = (received + link.bytes_in, sent + link.bytes_out, cross)
         if control is not None:
             self._sink.session_down(session, reason)
 

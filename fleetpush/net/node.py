@@ -130,7 +130,7 @@ class Node:
 
     def wire_bytes(self) -> tuple[int, int, int]:
         """Bytes received and sent on all links so far, framing included, and those sent to other racks."""
-        received, sent, cross = self.edges.closed
+        received, sent, cross = self.edges.past
         for session in self.edges.sessions.values():
             for link in (session.control, session.lane):
                 if link is not None:
