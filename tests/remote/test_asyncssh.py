@@ -14,8 +14,10 @@ import asyncssh
 import pytest
 
 from fleetpush.errors import HostError
+from fleetpush.inventory.load import load
 from fleetpush.remote.connection import Target
 from fleetpush.remote.settings import SshSettings
+from fleetpush.remote.target import target_of
 from tests.fleet.sshd import SshdFleet, sshd_fleet
 from tests.remote.listener import Listener
 from tests.remote.talk import Heard, eventually, run, settings, target, with_connectors
@@ -395,6 +397,31 @@ def test_forks_bounds_the_handshakes_under_way(fleet: SshdFleet) -> None:
         with_connectors(settings(fleet, connect_timeout=0.3, forks=4), work)
         assert listener.calls == 12
         assert 1 < listener.most <= 5  # the listener sees the end of one a moment after us
+
+
+def test_a_connect_that_is_cancelled_leaves_its_slot_to_others(fleet: SshdFleet) -> None:
+    with Listener() as listener:
+
+        async def work(connectors: Connectors) -> None:
+            silent = target(fleet, address="127.0.0.1", port=listener.port)
+            waiting = asyncio.create_task(connectors.connect(silent))
+            await eventually(lambda: listener.calls == 1)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            conn = await connectors.connect(target(fleet))
+            assert (await run(conn, "echo hi")).out == b"hi\n"
+            await conn.close()
+
+        with_connectors(settings(fleet, forks=1), work)
+
+
+def test_the_hosts_of_an_inventory_are_reached_as_it_says(fleet: SshdFleet, tmp_path: Path) -> None:
+    inventory = load([str(fleet.inventory(tmp_path / "fleet.yaml"))], cwd=tmp_path)
+    chosen = settings(fleet)
+    targets = [target_of(host, chosen) for host in inventory.hosts.values()]
+    assert targets == [target(fleet, index) for index in range(40)]
+    says_hello(chosen, *targets[::10])
 
 
 # Jump hosts
