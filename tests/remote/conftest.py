@@ -30,3 +30,10 @@ def unused_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def quiet_fleet() -> Iterator[SshdFleet]:
+    """A fleet whose log belongs to one test."""
+    with sshd_fleet(22) as fleet:
+        yield fleet

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import subprocess
 from typing import TYPE_CHECKING
 
+import pytest
+
+from fleetpush.errors import HostError
 from fleetpush.remote.connection import Target
 from fleetpush.remote.connectors import Connectors
 from fleetpush.remote.settings import SshSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
     from fleetpush.remote.connection import Connection
     from tests.fleet.sshd import SshdFleet
@@ -98,3 +104,55 @@ def with_connectors(
         return connectors
 
     return asyncio.run(whole())
+
+
+def says_hello(chosen: SshSettings, *targets: Target) -> list[str]:
+    """Connects to all at once and runs a command on each; returns the connectors' warnings."""
+
+    async def hello(connectors: Connectors, one: Target) -> None:
+        conn = await connectors.connect(one)
+        assert (await run(conn, "echo hello")).out == b"hello\n"
+        await conn.close()
+
+    async def work(connectors: Connectors) -> None:
+        await asyncio.gather(*(hello(connectors, one) for one in targets))
+
+    return with_connectors(chosen, work).warnings
+
+
+def failure(chosen: SshSettings, one: Target) -> HostError:
+    """Why ``one`` cannot be reached."""
+    caught: list[HostError] = []
+
+    async def work(connectors: Connectors) -> None:
+        with pytest.raises(HostError) as error:
+            await connectors.connect(one)
+        caught.append(error.value)
+
+    with_connectors(chosen, work)
+    assert caught[0].failure.unreachable
+    return caught[0]
+
+
+def new_key(path: Path, passphrase: str = "") -> Path:
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-f", str(path)]
+    subprocess.run(command, check=True)
+    return path
+
+
+def advice(error: HostError, pattern: str) -> str:
+    """The command line that the message tells the operator to run."""
+    found = re.search(pattern, str(error))
+    assert found, str(error)
+    return found[0]
+
+
+def connections_to(fleet: SshdFleet, index: int) -> int:
+    return fleet.log().count(f" on {fleet.addresses[index]} port ")
+
+
+def bare_settings(tmp_path: Path, **changes: object) -> SshSettings:
+    """Settings that read nothing of the machine that runs the tests."""
+    (tmp_path / "empty").touch()
+    files = {"ssh_config": tmp_path / "empty", "known_hosts": tmp_path / "known_hosts"}
+    return SshSettings(**files, **changes)  # type: ignore[arg-type]
