@@ -30,7 +30,10 @@ class Control:
     """``on_message`` and ``on_end`` are called in the reading thread: pass them on to the loop."""
 
     def __init__(
-        self, lease: float, on_message: Callable[[dict[str, Any]], None], on_end: Callable[[str], None]
+        self,
+        lease: float,
+        on_message: Callable[[dict[str, Any]], None],
+        on_end: Callable[[str], None],
     ) -> None:
         self.grace = 0.0
         """Seconds beyond ``LEAVE_WITHIN`` that the agent may go on alone."""

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import os
 import random
-import socket
 import sys
 import threading
 
 from fleetpush.agent.control import Control
-from fleetpush.agent.place import Place, StoreError
+from fleetpush.agent.place import Place
 from fleetpush.agent.source import SourceStore
 from fleetpush.agent.store import HostStore
 from fleetpush.agent.worker import Worker
@@ -47,7 +46,9 @@ LOOK_EVERY = 0.25
 class Agent:
     """Owns the loop, the store and the node; every method runs in the loop's thread."""
 
-    def __init__(self, loop: Loop, control: Control, config: dict[str, Any], manifest: Manifest) -> None:
+    def __init__(
+        self, loop: Loop, control: Control, config: dict[str, Any], manifest: Manifest
+    ) -> None:
         self._loop = loop
         self._control = control
         self._config = config
@@ -77,7 +78,6 @@ class Agent:
             self._manifest,
             self,
             tls=Contexts(config["ca"], config["cert"], config["key"]),
-            me=config["me"],
             run=config["run"],
             rng=self._rng,
             encrypt=config["encrypt"],
@@ -88,7 +88,9 @@ class Agent:
             address, port = self._listen(self._node)
         except OSError as error:
             first, last = config["ports"]
-            self._fail("no_peer_port", f"no peer port to be had from {first} to {last}: {error.strerror}")
+            self._fail(
+                "no_peer_port", f"no peer port to be had from {first} to {last}: {error.strerror}"
+            )
             return
         self._control.say(
             {
@@ -117,7 +119,13 @@ class Agent:
         if self._is_origin:
             return SourceStore(self._manifest, self._config["paths"])
         config = self._config
-        place = Place(config["dest"], config["mode"], config["owner"], config["group"], os.path.expanduser("~"))
+        place = Place(
+            config["dest"],
+            config["mode"],
+            config["owner"],
+            config["group"],
+            os.path.expanduser("~"),
+        )
         store = HostStore(self._manifest, place, verify_full=config["verify_full"])
         self._store = store  # before open, so that leaving closes whatever it got hold of
         store.open()

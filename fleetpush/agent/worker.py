@@ -48,7 +48,7 @@ class Worker:
             else:
                 self._return(done, result)
 
-    def _return(self, callback: Callable[[Any], None], value: Any) -> None:
+    def _return(self, callback: Callable[[Any], None], value: object) -> None:
         def back() -> None:
             self._waiting -= 1
             callback(value)

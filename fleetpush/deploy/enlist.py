@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import fleetpush
+from fleetpush.deploy.progress import HostPhase
 from fleetpush.errors import HostError, HostFailure
 from fleetpush.remote import bootstrap
 from fleetpush.remote.connection import Target
-from fleetpush.deploy.progress import HostPhase
 from fleetpush.swarm.plan import shape_of
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ class Enlistment:
             config = {
                 "role": "host",
                 "ssh": place.target.connection != "local",
-                "address": place.address or ("127.0.0.1" if place.target.connection == "local" else ""),
+                "address": place.address
+                or ("127.0.0.1" if place.target.connection == "local" else ""),
                 "ports": place.ports,
                 "dest": place.dest,
                 "paths": [],
@@ -92,7 +93,9 @@ class Enlistment:
 
     async def origin(self, member: Member, places: list[Place]) -> None:
         """The operator's own machine as a peer; its failure ends the run."""
-        here = all(p.target.address.startswith("127.") or p.target.connection == "local" for p in places)
+        here = all(
+            p.target.address.startswith("127.") or p.target.connection == "local" for p in places
+        )
         try:
             target = Target(name="origin", address="localhost", connection="local")
             member.connection = await self._connectors.connect(target)
@@ -142,7 +145,10 @@ class Enlistment:
                 await member.greeted.wait()
         except TimeoutError:
             member.fail(
-                HostFailure("bootstrap_timeout", f"no agent came up within {HELLO_WITHIN:.0f} s; is its Python broken?")
+                HostFailure(
+                    "bootstrap_timeout",
+                    f"no agent came up within {HELLO_WITHIN:.0f} s; is its Python broken?",
+                )
             )
             member.channel.kill()
         await member.gone.wait()

@@ -80,7 +80,9 @@ def _dest(host: Host, options: DeployOptions) -> str:
         raise InputError(f"{host.name}: fleetpush_dest must be a path, not {template!r}")
     dest = host.render(template)
     if not dest.strip() or "\0" in dest or "\n" in dest:
-        raise InputError(f"{host.name}: the destination {template!r} became {dest!r}, which is no path")
+        raise InputError(
+            f"{host.name}: the destination {template!r} became {dest!r}, which is no path"
+        )
     if len(options.sources) > 1 and not dest.endswith("/"):
         raise InputError(f"--dest {dest}: several sources need a directory, end it in '/'")
     return dest
@@ -100,7 +102,9 @@ def _ports(host: Host, usual: tuple[int, int]) -> tuple[int, int]:
     if not text:
         return usual
     if not text.isdecimal() or not 0 < int(text) < 65536:
-        raise InputError(f"{host.name}: fleetpush_port must be a port number from 1 to 65535, not {text!r}")
+        raise InputError(
+            f"{host.name}: fleetpush_port must be a port number from 1 to 65535, not {text!r}"
+        )
     return int(text), int(text)
 
 

@@ -33,7 +33,13 @@ class Figures:
 
     def take(self, message: dict[str, Any]) -> None:
         """Raises ValueError for anything but counts."""
-        names = {"done": "done", "in": "received", "out": "sent", "links": "links", "cross": "cross"}
+        names = {
+            "done": "done",
+            "in": "received",
+            "out": "sent",
+            "links": "links",
+            "cross": "cross",
+        }
         names |= {"content_in": "content_in", "content_out": "content_out"}
         for key, name in names.items():
             setattr(self, name, count_in(message, key))
@@ -43,7 +49,11 @@ class Member:
     """Owned by the run. ``changed`` is called with the message's kind after each one was taken in."""
 
     def __init__(
-        self, peer: str, name: str, rack: str, changed: Callable[[Member, str, dict[str, Any]], None]
+        self,
+        peer: str,
+        name: str,
+        rack: str,
+        changed: Callable[[Member, str, dict[str, Any]], None],
     ) -> None:
         self.peer = peer
         self.name = name
@@ -144,7 +154,9 @@ class Member:
             self.caller = text_in(message, "caller")
             self.greeted.set()
         elif kind == "failed":
-            self.fail(HostFailure(text_in(message, "slug")[:40], text_in(message, "message")[:2000]))
+            self.fail(
+                HostFailure(text_in(message, "slug")[:40], text_in(message, "message")[:2000])
+            )
 
     def take_ready(self, message: dict[str, Any], manifest: Manifest) -> None:
         """Raises ValueError for a bitfield that does not fit."""
@@ -168,7 +180,8 @@ class Member:
         last = said.splitlines()[-1][:300] if said else ""
         if status == NO_PYTHON:
             return HostFailure(
-                "no_python", "no Python found on it: install python3, or set ansible_python_interpreter"
+                "no_python",
+                "no Python found on it: install python3, or set ansible_python_interpreter",
             )
         if status == OLD_PYTHON:
             return HostFailure(
@@ -176,12 +189,20 @@ class Member:
                 "(set ansible_python_interpreter if there is one)"
             )  # fmt: skip
         if status == CUT_OFF or (status is None and self.address is None):
-            return HostFailure("connection_lost", reason or "the connection broke", unreachable=True)
+            return HostFailure(
+                "connection_lost", reason or "the connection broke", unreachable=True
+            )
         if status is None:
-            return HostFailure("agent_lost", f"its agent is gone: {reason or 'the connection broke'}")
+            return HostFailure(
+                "agent_lost", f"its agent is gone: {reason or 'the connection broke'}"
+            )
         if self.address is None:
-            return HostFailure("bootstrap_failed", f"the agent did not start (exit {status}): {last or reason}")
-        return HostFailure("agent_lost", f"its agent ended unexpectedly (exit {status}): {last or reason}")
+            return HostFailure(
+                "bootstrap_failed", f"the agent did not start (exit {status}): {last or reason}"
+            )
+        return HostFailure(
+            "agent_lost", f"its agent ended unexpectedly (exit {status}): {last or reason}"
+        )
 
 
 def count_in(message: dict[str, Any], key: str) -> int:
@@ -196,5 +217,5 @@ def text_in(message: dict[str, Any], key: str) -> str:
     """A string that an agent sent. Raises ValueError."""
     value = message[key]
     if not isinstance(value, str):
-        raise ValueError(f"{key} is no text")  # noqa: TRY004 - one kind of error for one kind of fault
+        raise ValueError(f"{key} is no text")
     return value

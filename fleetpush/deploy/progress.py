@@ -89,12 +89,15 @@ class HostFinished:
     message: str = ""
 
 
+Level = Literal["info", "warning", "error"]
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something the operator should know that belongs to no single result."""
 
     at: float
-    level: Literal["info", "warning", "error"]
+    level: Level
     message: str
     host: str | None = None
 

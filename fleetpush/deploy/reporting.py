@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fleetpush.deploy.member import Member
     from fleetpush.deploy.options import DeployOptions
-    from fleetpush.deploy.progress import Observer
+    from fleetpush.deploy.progress import Level, Observer
     from fleetpush.deploy.results import HostResult
     from fleetpush.deploy.source import Source
 
@@ -51,12 +51,17 @@ class Chronicle:
         options = self._options
         self._tell(
             progress.RunStarted(
-                self.at(), self._run_id, "deploy", names, self.topology, options.discovery, options.encrypt
+                self.at(),
+                self._run_id,
+                "deploy",
+                names,
+                self.topology,
+                options.discovery,
+                options.encrypt,
             )
         )
 
-    def notice(self, level: str, text: str, host: str | None = None) -> None:
-        assert level in ("info", "warning", "error")
+    def notice(self, level: Level, text: str, host: str | None = None) -> None:
         self._tell(progress.Notice(self.at(), level, text, host))
 
     def warn_all(self, texts: Sequence[str]) -> None:
@@ -121,7 +126,9 @@ class Chronicle:
         self._finished.add(member.peer)
         result = member.result()
         self._tell(progress.HostPhaseChanged(at, member.name, HostPhase.DONE))
-        self._tell(progress.HostFinished(at, member.name, result.status, result.slug, result.message))
+        self._tell(
+            progress.HostFinished(at, member.name, result.status, result.slug, result.message)
+        )
 
     def _tell(self, event: progress.Event) -> None:
         self._observer.handle(event)
@@ -176,7 +183,9 @@ class Chronicle:
     def _timing(
         self, members: Sequence[Member], results: Sequence[HostResult], source: Source | None
     ) -> Timing:
-        fresh = [r for r in results if r.status is HostStatus.VERIFIED and r.verified_at_s is not None]
+        fresh = [
+            r for r in results if r.status is HostStatus.VERIFIED and r.verified_at_s is not None
+        ]
         last = max((r.verified_at_s or 0.0 for r in fresh), default=None)
         makespan = None
         if last is not None and self._first_block_at is not None:
@@ -188,7 +197,9 @@ class Chronicle:
             limited = self._options.bwlimit or self._options.host_bwlimit
             where = "rate limit" if limited else "best rate of any one host in this run"
         return Timing(
-            connect_s=max((m.connected_at for m in members if m.connected_at is not None), default=None),
+            connect_s=max(
+                (m.connected_at for m in members if m.connected_at is not None), default=None
+            ),
             bootstrap_s=max((m.ready_at for m in members if m.ready_at is not None), default=None),
             makespan_s=makespan,
             bound_s=least,

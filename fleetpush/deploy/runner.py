@@ -13,7 +13,6 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fleetpush.deploy import progress
 from fleetpush.deploy.conductor import Conductor
 from fleetpush.deploy.enlist import Enlistment
 from fleetpush.deploy.fleet import choose
@@ -66,7 +65,9 @@ class Run:
         if self._interrupted is None:
             self._interrupted = exit_code
             self._draining.set()
-            self._chronicle.notice("warning", "interrupted: finishing the hosts under way (again to abort)")
+            self._chronicle.notice(
+                "warning", "interrupted: finishing the hosts under way (again to abort)"
+            )
         else:
             self._over.set()
 
@@ -77,7 +78,8 @@ class Run:
             raise InputError("nothing to deploy: name a source file")
         raise_fd_limit(3 * len(places) + 256)
         self._members = {
-            str(i): Member(str(i), place.name, place.rack, self._changed) for i, place in enumerate(places)
+            str(i): Member(str(i), place.name, place.rack, self._changed)
+            for i, place in enumerate(places)
         }
         self._chronicle.started(list(self._members.values()))
         hashing = asyncio.create_task(self._hash(len(places)))
@@ -116,7 +118,13 @@ class Run:
             loop.call_soon_threadsafe(self._chronicle.hashing, done, total)
 
         return await asyncio.to_thread(
-            make_manifest, paths, self._options.chunk_size, hosts, cache, hashed, stop=self._over.is_set
+            make_manifest,
+            paths,
+            self._options.chunk_size,
+            hosts,
+            cache,
+            hashed,
+            stop=self._over.is_set,
         )
 
     async def _deploy(
@@ -128,7 +136,9 @@ class Run:
     ) -> None:
         """Brings every agent up and waits until every host is settled."""
         for member, place in zip(self._members.values(), places, strict=True):
-            agents.append(asyncio.create_task(enlistment.host(member, place, self._source_of(hashing))))
+            agents.append(
+                asyncio.create_task(enlistment.host(member, place, self._source_of(hashing)))
+            )
         source = await hashing
         self._source = source
         for note in source.notes:
@@ -254,7 +264,10 @@ class Run:
             return
         if now - member.heard_at > AGENT_SILENT:
             member.fail(
-                HostFailure("agent_silent", f"no word from its agent for {AGENT_SILENT:.0f} s: it was cut off")
+                HostFailure(
+                    "agent_silent",
+                    f"no word from its agent for {AGENT_SILENT:.0f} s: it was cut off",
+                )
             )
             member.channel.kill()
         elif (
@@ -263,14 +276,19 @@ class Run:
             and now - member.moved_at > self._options.stall
         ):
             member.fail(
-                HostFailure("stalled", f"no progress for {self._options.stall:.0f} s (--stall): cut loose")
+                HostFailure(
+                    "stalled", f"no progress for {self._options.stall:.0f} s (--stall): cut loose"
+                )
             )
             member.channel.say({"do": "leave"})
 
     # -- the end
 
     async def _leave(
-        self, agents: list[asyncio.Task[None]], hashing: asyncio.Task[Source], watch: asyncio.Task[None]
+        self,
+        agents: list[asyncio.Task[None]],
+        hashing: asyncio.Task[Source],
+        watch: asyncio.Task[None],
     ) -> None:
         """Every agent told to go, every task ended, whatever state they are in."""
         self._over.set()

@@ -3,45 +3,27 @@
 A link is accepted only if its certificate is of this run and names a peer on an edge that the tracker
 announced, and only while no other link to that peer lives. A certified peer that calls before its edge is
 announced waits unread for a moment (the tracker's word to us may be slower than its dial).
-With ``clear`` a second, unencrypted connection (a *lane*) carries the blocks; it opens with a single-use
-token that travelled over the TLS link. Where no lane can be had, blocks go over the TLS link.
 """
 
 from __future__ import annotations
 
 import errno
-import os
 import socket
 
+from fleetpush.net.lanes import Lanes, use
 from fleetpush.net.link import Link, errno_text
 from fleetpush.net.loop import READ
+from fleetpush.net.session import Session
 from fleetpush.net.tls import subject_of
-from fleetpush.swarm.wire import TOKEN, Lane, OpenLane
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol
-
-    from fleetpush.net.loop import Loop, Timer
+    from fleetpush.net.loop import Loop
+    from fleetpush.net.session import Sink
     from fleetpush.net.tls import Contexts
     from fleetpush.swarm.events import Edge
     from fleetpush.swarm.picker import Rng
     from fleetpush.swarm.wire import Frame
-
-    class Sink(Protocol):
-        """Who is told about sessions."""
-
-        def session_up(self, session: Session) -> None: ...
-
-        def session_down(self, session: Session, reason: str) -> None: ...
-
-        def session_frames(self, session: Session, link: Link, frames: list[Frame], size: int) -> None: ...
-
-        def session_unreachable(self, session: Session, reason: str) -> None: ...
-
-        def next_block(self, link: Link) -> bytes | None: ...
-
-        def block_out(self, link: Link) -> None: ...
 
 
 DIALS = 3
@@ -56,37 +38,14 @@ WAIT_FOR_EDGE = 5.0
 _TLS_HANDSHAKE = 0x16
 
 
-class Session:
-    """One announced neighbour: its edge, and the links to it while they stand."""
-
-    def __init__(self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool) -> None:
-        self.peer = peer
-        self.edge = edge
-        self.address = address
-        self.dial = dial
-        self.control: Link | None = None
-        self.lane: Link | None = None
-        self.attempt: Link | None = None
-        self.dials = 0
-        self.retry: Timer | None = None
-        self.streams: list[Any] = []
-        """What the node is sending to it."""
-
-    @property
-    def data(self) -> Link | None:
-        """The link that blocks go out on."""
-        return self.lane or self.control
-
-
 class Edges:
-    """``me`` and ``run`` are as the certificates name them."""
+    """``run`` is as the certificates name it; ``clear`` asks for lanes."""
 
     def __init__(
-        self, loop: Loop, tls: Contexts, me: str, run: str, sink: Sink, rng: Rng, *, clear: bool
+        self, loop: Loop, tls: Contexts, sink: Sink, *, run: str, rng: Rng, clear: bool
     ) -> None:
         self._loop = loop
         self._tls = tls
-        self._me = me
         self._run = run
         self._sink = sink
         self._rng = rng
@@ -94,14 +53,16 @@ class Edges:
         self._listener: socket.socket | None = None
         self._strangers: set[Link] = set()
         self._waiting: dict[str, Link] = {}
-        self._tokens: dict[bytes, Session] = {}
+        self._lanes = Lanes(self._connecting, self._lane_link)
         self.sessions: dict[str, Session] = {}
         self.past = (0, 0, 0)
         """Bytes received, sent, and sent to other racks, on links that stand no more."""
 
     # -- what the tracker says
 
-    def announce(self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool) -> Session:
+    def announce(
+        self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool
+    ) -> Session:
         """A new or changed edge."""
         session = self.sessions.get(peer)
         if session is None:
@@ -170,7 +131,8 @@ class Edges:
             else:
                 self._listener = sock
                 self._loop.register(sock.fileno(), READ, self._acceptable)
-                return sock.getsockname()[:2]
+                host, port = sock.getsockname()[:2]
+                return str(host), int(port)
         raise OSError(errno.EADDRINUSE, f"no free port from {first} to {last}")
 
     def _acceptable(self, mask: int) -> None:
@@ -231,7 +193,9 @@ class Edges:
 
     def _connecting(self, address: tuple[str, int]) -> socket.socket | str:
         """A socket on its way to ``address``, or why there is none."""
-        sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+        sock = socket.socket(
+            socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM
+        )
         sock.setblocking(False)
         try:
             problem = sock.connect_ex(address)
@@ -261,15 +225,16 @@ class Edges:
         self._strangers.discard(link)
         peer, run = subject_of(link.tls_socket)
         session = self.sessions.get(peer)
-        if run != self._run or (link.session is not None and link.session is not session):
+        dialled: Session | None = link.session
+        if run != self._run or (dialled is not None and dialled is not session):
             link.close()
-            if link.session is not None:
-                link.session.attempt = None
-                self._dial_failed(link.session, "another machine answers at its address")
+            if dialled is not None:
+                dialled.attempt = None
+                self._dial_failed(dialled, "another machine answers at its address")
             return
         if session is None:
             self._wait(peer, link)
-        elif session.control is not None:
+        elif session.control is not None or session.banned:
             link.close()
         else:
             self._attach(session, link)
@@ -299,23 +264,16 @@ class Edges:
         link.session = session
         self._sink.session_up(session)
         if self._clear and not link.is_server and session.address is not None:
-            token = os.urandom(TOKEN)
-            self._tokens[token] = session
-            link.send(OpenLane(token))
-            link.want_write()
+            self._lanes.propose(session, link)
 
     def received(self, link: Link, frames: list[Frame], size: int) -> None:
         session = link.session
         if session is None:
             self._lane_greeted(link, frames)
             return
-        passed = frames
         if self._clear:
-            passed = [f for f in frames if not isinstance(f, (OpenLane, Lane))]
-            for frame in frames:
-                if isinstance(frame, OpenLane):
-                    self._open_lane(session, link, frame.token)
-        self._sink.session_frames(session, link, passed, size)
+            frames = self._lanes.without_own(session, link, frames)
+        self._sink.session_frames(session, link, frames, size)
 
     def closed(self, link: Link, reason: str) -> None:
         self._strangers.discard(link)
@@ -343,12 +301,13 @@ class Edges:
     def drop(self, session: Session) -> None:
         """Ends the links of a peer that broke the protocol, for good."""
         session.dial = False
+        session.banned = True
         self._end(session, "it broke the protocol")
 
     def _end(self, session: Session, reason: str) -> None:
         control, lane = session.control, session.lane
         session.control = session.lane = None
-        self._tokens = {t: s for t, s in self._tokens.items() if s is not session}
+        self._lanes.forget(session)
         for link in (control, lane):
             if link is not None:
                 link.close()
@@ -360,26 +319,16 @@ class Edges:
 
     # -- lanes
 
-    def _open_lane(self, session: Session, link: Link, token: bytes) -> None:
-        if link.is_server:
-            # The token is now known here; saying it back tells the other side to dial.
-            self._tokens = {t: s for t, s in self._tokens.items() if s is not session}
-            self._tokens[token] = session
-            link.send(OpenLane(token))
-            link.want_write()
-        elif self._tokens.pop(token, None) is session and session.address is not None:
-            sock = self._connecting(session.address)
-            if not isinstance(sock, str):
-                lane = Link(self._loop, sock, self, None, server=False)
-                lane.session = session
-                lane.send(Lane(token))
+    def _lane_link(self, sock: socket.socket) -> Link:
+        return Link(self._loop, sock, self, None, server=False)
 
     def _lane_opened(self, link: Link) -> None:
-        if link.session is not None:
-            self._use_lane(link.session, link)
+        if link.session is None:
+            self._loop.call_later(WAIT_FOR_EDGE, lambda: self._lane_expired(link))
+        elif use(link.session, link):
             link.want_write()
         else:
-            self._loop.call_later(WAIT_FOR_EDGE, lambda: self._lane_expired(link))
+            link.close()
 
     def _lane_expired(self, link: Link) -> None:
         if link.session is None:
@@ -387,21 +336,9 @@ class Edges:
             link.close()
 
     def _lane_greeted(self, link: Link, frames: list[Frame]) -> None:
-        """A stranger in clear: its first frame must be a token that we know."""
         self._strangers.discard(link)
-        session = None
-        if frames and isinstance(frames[0], Lane):
-            session = self._tokens.pop(frames[0].token, None)
-        if session is None or session.control is None or session.lane is not None:
+        session = self._lanes.greeted(link, frames)
+        if session is None:
             link.close()
-            return
-        link.session = session
-        self._use_lane(session, link)
-        if frames[1:]:
+        elif frames[1:]:
             self._sink.session_frames(session, link, frames[1:], 0)
-
-    def _use_lane(self, session: Session, link: Link) -> None:
-        if session.control is None or session.lane is not None:
-            link.close()
-        else:
-            session.lane = link

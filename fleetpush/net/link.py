@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from fleetpush.net.loop import Loop, Timer
+    from fleetpush.net.tls import Contexts
 
     class Owner(Protocol):
         """What a link tells, and asks. It may close the link in any of these calls."""
@@ -50,13 +51,17 @@ CONNECT_WITHIN = 4.0
 HANDSHAKE_WITHIN = 15.0
 """Seconds; the kernel answers a connect at once, a busy agent may take its time over the handshake."""
 
-_shared = memoryview(bytearray(READ_BUFFER))  # one loop, one thread: every link reads into the same buffer
+_shared = memoryview(
+    bytearray(READ_BUFFER)
+)  # one loop, one thread: every link reads into the same buffer
 
 
 class Link:
     """``sock`` is non-blocking and connected or connecting; ``server``: the other side dialled."""
 
-    def __init__(self, loop: Loop, sock: socket.socket, owner: Owner, tls: Any, *, server: bool) -> None:
+    def __init__(
+        self, loop: Loop, sock: socket.socket, owner: Owner, tls: Contexts | None, *, server: bool
+    ) -> None:
         self.session: Any = None
         """Whom the owner took this link to belong to."""
         self.is_open = False
@@ -147,7 +152,7 @@ class Link:
             try:
                 if not isinstance(self._sock, ssl.SSLSocket):
                     self._sock = self._tls.wrap(self._sock, server=self.is_server)
-                self._sock.do_handshake()
+                self.tls_socket.do_handshake()
             except ssl.SSLWantReadError:
                 self._interest(READ)
                 return
@@ -182,21 +187,7 @@ class Link:
     def _read(self) -> None:
         if self.is_closed or not self._reading or not self.is_open:
             return
-        filled, reason = 0, ""
-        recv_into = self._sock.recv_into
-        try:
-            while filled < READ_BUFFER:
-                count = recv_into(_shared[filled:])
-                if not count:
-                    reason = "it closed the link"
-                    break
-                filled += count
-        except (ssl.SSLWantReadError, BlockingIOError, InterruptedError):
-            pass
-        except ssl.SSLWantWriteError:
-            pass
-        except OSError as error:
-            reason = errno_text(error.errno or 0)
+        filled, ended = self._fill()
         if filled:
             self.bytes_in += filled
             try:
@@ -204,14 +195,26 @@ class Link:
             except RemoteProtocolError as error:
                 self._fail(f"it sent {error}")
                 return
-            if frames:
-                self._owner.received(self, frames, filled)
-            elif not self.is_closed:
-                self._owner.received(self, [], filled)
-        if reason:
-            self._fail(reason)
+            self._owner.received(self, frames, filled)
+        if ended:
+            self._fail(ended)
         elif filled == READ_BUFFER and not self.is_closed:
             self._loop.call_soon(self._read)
+
+    def _fill(self) -> tuple[int, str]:
+        """Reads what there is into the shared buffer: how much, and why nothing more will come."""
+        filled = 0
+        try:
+            while filled < READ_BUFFER:
+                count = self._sock.recv_into(_shared[filled:])
+                if not count:
+                    return filled, "it closed the link"
+                filled += count
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            return filled, errno_text(error.errno or 0)
+        return filled, ""
 
     def _write(self) -> None:
         budget = TURN

@@ -16,9 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from fleetpush.net.edges import Session
     from fleetpush.net.link import Link
     from fleetpush.net.loop import Loop, Timer
+    from fleetpush.net.session import Session
     from fleetpush.net.tls import Contexts
     from fleetpush.swarm.events import Edge
     from fleetpush.swarm.manifest import Manifest
@@ -80,14 +80,13 @@ class Node:
         watcher: Watcher,
         *,
         tls: Contexts,
-        me: str,
         run: str,
         rng: Rng,
         encrypt: bool,
         up_limit: float | None = None,
         down_limit: float | None = None,
     ) -> None:
-        self.edges = Edges(loop, tls, me, run, self, rng, clear=not encrypt)
+        self.edges = Edges(loop, tls, self, run=run, rng=rng, clear=not encrypt)
         self.content_in = 0
         self.content_out = 0
         """Bytes of blocks, duplicates included."""
@@ -115,7 +114,9 @@ class Node:
         self._peer = peer
         self._store = store
 
-    def announce(self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool) -> None:
+    def announce(
+        self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool
+    ) -> None:
         known = self.edges.sessions.get(peer)
         standing = known is not None and known.control is not None
         self.edges.announce(peer, edge, address, dial=dial)
@@ -218,7 +219,9 @@ class Node:
     def session_unreachable(self, session: Session, reason: str) -> None:
         self._watcher.edge_failed(session.peer, reason)
 
-    def session_frames(self, session: Session, link: Link, frames: list[wire.Frame], size: int) -> None:
+    def session_frames(
+        self, session: Session, link: Link, frames: list[wire.Frame], size: int
+    ) -> None:
         for frame in frames:
             if session.control is None or self._peer is None:
                 return
@@ -265,7 +268,7 @@ class Node:
 
     def next_block(self, link: Link) -> bytes | None:
         """The next block for this link, framed, its chunk's leaves before the first one."""
-        session: Session = link.session
+        session: Session | None = link.session
         if session is None or not session.streams:
             return None
         if self._up.rate is not None and self._hold_back():

@@ -43,7 +43,9 @@ def subject_of(sock: ssl.SSLSocket) -> tuple[str, str]:
 def _context(protocol: int, ca_pem: str) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.check_hostname = False  # the certificate names a peer of the run, checked by us, not a host
+    context.check_hostname = (
+        False  # the certificate names a peer of the run, checked by us, not a host
+    )
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(cadata=ca_pem)
     return context

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Union
 
-from fleetpush.swarm.wire import Frame
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fleetpush.swarm.wire import Frame
 
 
 class Edge(NamedTuple):

@@ -54,7 +54,9 @@ class Manifest:
 
     __slots__ = ("_starts", "chunk_digests", "chunk_size", "chunks", "digest", "files", "size")
 
-    def __init__(self, files: Sequence[File], chunk_size: int, chunk_digests: Sequence[bytes]) -> None:
+    def __init__(
+        self, files: Sequence[File], chunk_size: int, chunk_digests: Sequence[bytes]
+    ) -> None:
         """Raises ManifestError for sizes, paths or counts that cannot be."""
         _check_geometry(chunk_size, files)
         self.files = tuple(files)
@@ -62,7 +64,9 @@ class Manifest:
         self.size = sum(f.size for f in self.files)
         self.chunks = -(-self.size // chunk_size)
         self.chunk_digests = tuple(chunk_digests)
-        if len(self.chunk_digests) != self.chunks or any(len(d) != DIGEST for d in self.chunk_digests):
+        if len(self.chunk_digests) != self.chunks or any(
+            len(d) != DIGEST for d in self.chunk_digests
+        ):
             raise ManifestError(f"{self.chunks} chunks need as many digests of {DIGEST} bytes")
         starts, at = [], 0
         for f in self.files:

@@ -15,8 +15,8 @@ class Neighbour:
     """Masks are sets of chunks (see ``bitfield``)."""
 
     __slots__ = (
-        "count", "credit", "edge", "ending", "flow", "frugal", "greeted", "has", "id", "local", "met", "offered",
-        "refused", "sending", "sent",
+        "count", "credit", "edge", "ending", "flow", "frugal", "greeted", "has", "id", "local", "met",
+        "offered", "refused", "sending", "sent",
     )  # fmt: skip
 
     def __init__(self, peer: str, edge: Edge, chunks: int) -> None:

@@ -8,11 +8,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fleetpush.swarm.events import BlockStored
+    from fleetpush.swarm.neighbour import Neighbour
+    from fleetpush.swarm.state import State
+
 MIN_STALL = 0.6
 """Seconds: a transfer is never called stalled sooner (a busy machine schedules coarsely)."""
 
 STALL_CHUNK_TIMES = 12
 RECENT = 16
+IDLE_CHECK = 0.5
+"""Seconds between looks at a download that does not progress."""
 
 
 class Inbound:
@@ -114,3 +120,131 @@ class Reservations:
         if not self.room(now):
             return wire.BUSY
         return None
+
+
+class Receiver:
+    """Accepts what there is room for, gives credit when room comes free, asks when nothing comes."""
+
+    def __init__(self, state: State, credit: int) -> None:
+        self.inbound = Reservations(credit)
+        self.check_at: float | None = None
+        """When to look whether anything comes; None when complete or not begun."""
+        self._state = state
+        self._owed: dict[str, None] = {}
+        """Whom we told we are busy, longest ago first: they are owed a credit."""
+        self._progress_at = 0.0
+        self._hungry = 0
+        """Looks in a row that found no progress."""
+
+    def watch(self, now: float) -> None:
+        """There is a neighbour: something should come."""
+        if not self._state.complete and self.check_at is None:
+            self._progress_at = now
+            self.check_at = now + IDLE_CHECK
+
+    def lost(self, peer: str, now: float) -> list[int]:
+        """The link to ``peer`` went down. Returns the chunks that are not coming in any more."""
+        self._owed.pop(peer, None)
+        gone = [chunk for chunk in self.inbound.from_peer(peer) if self._lose(chunk, peer)]
+        self._give_credit(now)
+        return gone
+
+    # -- frames
+
+    def offered(self, n: Neighbour, frame: wire.Offer, now: float) -> None:
+        why = self.inbound.answer(frame.chunk, self._state.have, now)
+        if why is None:
+            self._reserve(n, frame.chunk, now)
+            self._state.send(n.id, wire.Accept(frame.chunk, self._state.progress(frame.chunk)))
+            return
+        if why == wire.BUSY:
+            self._owed[n.id] = None
+        self._state.send(n.id, wire.Decline(frame.chunk, why))
+
+    def stopped(self, n: Neighbour, frame: wire.Stop, now: float) -> bool:
+        """Whether the chunk is not coming in any more."""
+        gone = self._lose(frame.chunk, n.id)
+        self._give_credit(now)
+        return gone
+
+    # -- the store reports
+
+    def stored(self, event: BlockStored, now: float) -> None:
+        """A block was written; it may have made its chunk whole."""
+        state, bit = self._state, 1 << event.chunk
+        self._progress_at = now
+        self._hungry = 0
+        if not event.whole:
+            self.inbound.progressed(event.chunk, event.peer, now)
+            state.partial |= bit
+            return
+        state.partial &= ~bit
+        state.have |= bit
+        for other in self.inbound.finish(event.chunk, event.peer, now):
+            state.send(other, wire.Cancel(event.chunk))
+        if state.complete:
+            self.check_at = None
+        self._give_credit(now)
+
+    # -- time
+
+    def check(self, now: float) -> None:
+        """A download that does not progress gives credit anew and asks outright (the endgame)."""
+        # Ever less often: on a machine too busy to serve us, asking more would make it worse.
+        self.check_at = now + IDLE_CHECK * min(8, 1 << self._hungry)
+        stalled = self.inbound.stalled(now)
+        if not stalled and now - self._progress_at < IDLE_CHECK:
+            return
+        state = self._state
+        if len(self.inbound) == len(stalled):
+            self._hungry += 1
+            missing = state.every & ~state.have & ~self.inbound.mask
+            for n in state.neighbours.values():
+                if n.has & missing:
+                    self._credit(n.id)
+            self._ask(missing, now)
+        oldest = min(stalled, key=lambda i: i.since, default=None)
+        if oldest is not None and len(self.inbound.sources(oldest.chunk)) < 2:
+            self._ask(1 << oldest.chunk, now)
+
+    def _ask(self, wanted: int, now: float) -> None:
+        """WANT one of ``wanted`` from a neighbour that has it; the frugal origin comes last."""
+        state = self._state
+        able = [
+            n
+            for n in state.neighbours.values()
+            if n.greeted and n.has & wanted and not self.inbound.from_peer(n.id)
+        ]
+        generous = [n for n in able if not n.frugal]
+        if not generous and self._hungry < 2:
+            return
+        able = generous or able
+        if not able:
+            return
+        n = able[int(state.rng.random() * len(able))]
+        chunk = state.pick(state.availability.rarest(n.has & wanted))
+        self._reserve(n, chunk, now)
+        state.send(n.id, wire.Want(chunk, state.progress(chunk)))
+
+    def _reserve(self, n: Neighbour, chunk: int, now: float) -> None:
+        self.inbound.reserve(chunk, n.id, now)
+        if self._state.progress(chunk):
+            self._state.partial |= 1 << chunk
+
+    def _lose(self, chunk: int, peer: str) -> bool:
+        """``peer`` will not send the rest of ``chunk``; True if then nobody does."""
+        if not self.inbound.release(chunk, peer) or self.inbound.mask >> chunk & 1:
+            return False
+        self._state.partial &= ~(1 << chunk)
+        return True
+
+    def _give_credit(self, now: float) -> None:
+        """Room came free: tell as many of those we turned away as can use it, and one more."""
+        room = self.inbound.room(now)
+        if room and not self._state.complete:
+            for peer in list(self._owed)[: room + 1]:
+                self._credit(peer)
+
+    def _credit(self, peer: str) -> None:
+        self._owed.pop(peer, None)
+        self._state.send(peer, wire.Credit())

@@ -15,6 +15,7 @@ from fleetpush.swarm.plan.link import Link, pair
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from fleetpush.swarm.plan import Plan
 
@@ -127,6 +128,14 @@ class Tracker:
         self._dialed: dict[tuple[str, str], list[str]] = {}
         """Standing introductions: who was told to dial, in order of trial."""
         self._out: list[Effect] = []
+        self._events: dict[type, Callable[[Any, float], None]] = {
+            Joined: self._joined,
+            Left: self._left,
+            DialFailed: self._dial_failed,
+            LinksCounted: self._links_counted,
+            RelayFailed: self._relay_failed,
+            Tick: self._tick,
+        }
 
     @property
     def members(self) -> list[str]:
@@ -134,8 +143,9 @@ class Tracker:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """The only way in. The returned effects are to be performed in order."""
-        self._out = out = []
-        _EVENTS[type(event)](self, event, now)
+        out: list[Effect] = []
+        self._out = out
+        self._events[type(event)](event, now)
         return out
 
     def _joined(self, event: Joined, now: float) -> None:
@@ -151,7 +161,9 @@ class Tracker:
         self._plan.leave(event.peer)
         self._announce()
 
-    def _announce(self, newcomer: str | None = None, relayed: tuple[str, str] | None = None) -> None:
+    def _announce(
+        self, newcomer: str | None = None, relayed: tuple[str, str] | None = None
+    ) -> None:
         """Makes known what the plan changed; ``relayed`` is introduced otherwise."""
         for key, link in self._plan.links.take_changes():
             if key == relayed:
@@ -223,9 +235,13 @@ class Tracker:
             return
         self._dialed[key] = [peer, self._origin]
         self._announce(relayed=key)
-        sends, takes = (link.a_sends, link.b_sends) if key[0] == self._origin else (link.b_sends, link.a_sends)
+        sends, takes = (
+            (link.a_sends, link.b_sends) if key[0] == self._origin else (link.b_sends, link.a_sends)
+        )
         stripes = self._plan.stripes
-        self._out.append(Introduce(peer, self._origin, Edge(takes, stripes, local=False), dial=False))
+        self._out.append(
+            Introduce(peer, self._origin, Edge(takes, stripes, local=False), dial=False)
+        )
         self._out.append(Relay(peer, Edge(sends, stripes, local=False)))
 
     def _relay_failed(self, event: RelayFailed, now: float) -> None:
@@ -246,16 +262,8 @@ class Tracker:
 
     def _tick(self, event: Tick, now: float) -> None:
         for peer, member in list(self._members.items()):
-            lonely = not member.links and not member.relayed and now - member.joined_at > LINK_WITHIN
+            lonely = (
+                not member.links and not member.relayed and now - member.joined_at > LINK_WITHIN
+            )
             if lonely and peer != self._origin:
                 self._relay(peer)
-
-
-_EVENTS: dict[type, Callable[[Tracker, object, float], None]] = {
-    Joined: Tracker._joined,
-    Left: Tracker._left,
-    DialFailed: Tracker._dial_failed,
-    LinksCounted: Tracker._links_counted,
-    RelayFailed: Tracker._relay_failed,
-    Tick: Tracker._tick,
-}  # type: ignore[assignment]

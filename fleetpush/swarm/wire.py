@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 VERSION = 1
 
 HAVE, INFLIGHT, BUSY, FOREIGN = 0, 1, 2, 3
-"""Why an offer is declined: has it; another peer is sending it; no room; belongs to another rack's importer."""
+"""Why an offer is declined: has it; another peer is sending it; no room; it is for its rack's importer."""
 
 _HEAD = Struct("!I")
 _CHUNK = Struct("!I")
@@ -30,7 +30,7 @@ _HELLO = Struct("!B16s32sB")
 
 
 class Hello(NamedTuple):
-    """First frame both ways. ``run`` 16 bytes, ``digest`` the manifest's; ``frugal``: sends only on request."""
+    """First frame both ways. ``digest`` is the manifest's; ``frugal``: sends only on request."""
 
     version: int
     run: bytes
@@ -120,12 +120,21 @@ class OpenLane(NamedTuple):
     token: bytes
 
 
-class Ping(NamedTuple):
-    """Nothing, so that a silent link is noticed."""
-
-
 Frame = Union[
-    Hello, Bitfield, Have, Offer, Accept, Decline, Credit, Want, Cancel, Stop, Leaves, Data, Lane, OpenLane, Ping
+    Hello,
+    Bitfield,
+    Have,
+    Offer,
+    Accept,
+    Decline,
+    Credit,
+    Want,
+    Cancel,
+    Stop,
+    Leaves,
+    Data,
+    Lane,
+    OpenLane,
 ]
 
 TOKEN = 16
@@ -183,7 +192,7 @@ class Decoder:
         decode = _decoder_for(head >> 24, length)
         take = min(4 + length - len(pending), len(data) - at)
         pending += data[at : at + take]
-        at += take
+        at += int(take)
         if len(pending) == 4 + length:
             # A new buffer each time: the frame may keep a view into the old one.
             self._pending = bytearray()
@@ -235,19 +244,8 @@ def _token(body: memoryview) -> bytes:
     return bytes(body)
 
 
-def _empty(body: memoryview) -> None:
-    if len(body):
-        raise RemoteProtocolError("a frame with a body that should have none")
-
-
 def _credit(body: memoryview) -> Credit:
-    _empty(body)
     return Credit()
-
-
-def _ping(body: memoryview) -> Ping:
-    _empty(body)
-    return Ping()
 
 
 _MAX_HAVE = 4096
@@ -267,7 +265,6 @@ _DECODERS: dict[int, tuple[int, Callable[[memoryview], Frame]]] = {
     _DATA_CODE: (_PAIR.size + BLOCK, _data),
     13: (TOKEN, lambda body: Lane(_token(body))),
     14: (TOKEN, lambda body: OpenLane(_token(body))),
-    15: (0, _ping),
 }
 
 _ENCODERS: dict[type, tuple[int, Callable[..., bytes]]] = {
@@ -284,7 +281,6 @@ _ENCODERS: dict[type, tuple[int, Callable[..., bytes]]] = {
     Leaves: (11, lambda f: _CHUNK.pack(f.chunk) + f.digests),
     Lane: (13, lambda f: f.token),
     OpenLane: (14, lambda f: f.token),
-    Ping: (15, lambda f: b""),
 }
 
 

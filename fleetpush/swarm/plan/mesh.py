@@ -98,7 +98,9 @@ class Mesh:
             return
         seen = {self._racks[peer] for peer in mine}
         able = [
-            peer for peer in self._racks if peer not in mine and pair(self._origin, peer) not in self._cut
+            peer
+            for peer in self._racks
+            if peer not in mine and pair(self._origin, peer) not in self._cut
         ]
         able.sort(key=lambda peer: self._racks[peer] in seen)
         for peer in able[: ORIGIN_DEGREE - len(mine)]:

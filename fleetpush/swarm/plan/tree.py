@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 class _Stripe:
     """One tree: parents and children by name. ``interior`` tells who may have children here."""
 
-    def __init__(self, number: int, origin: str, fanout: int, root_fanout: int, links: Links) -> None:
+    def __init__(
+        self, number: int, origin: str, fanout: int, root_fanout: int, links: Links
+    ) -> None:
         self.number = number
         self.origin = origin
         self.fanout = fanout
@@ -69,7 +71,8 @@ class Tree:
         self.links = Links()
         self.stripes = stripes
         self._trees = [
-            _Stripe(number, origin, fanout or stripes, fanout or 1, self.links) for number in range(stripes)
+            _Stripe(number, origin, fanout or stripes, fanout or 1, self.links)
+            for number in range(stripes)
         ]
 
     def join(self, peer: str, rack: str) -> None:

@@ -1,0 +1,60 @@
+"""One announced neighbour: its edge, and the links to it while they stand."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+
+    from fleetpush.net.link import Link
+    from fleetpush.net.loop import Timer
+    from fleetpush.swarm.events import Edge
+    from fleetpush.swarm.wire import Frame
+
+    class Sink(Protocol):
+        """Who is told about sessions."""
+
+        def session_up(self, session: Session) -> None: ...
+
+        def session_down(self, session: Session, reason: str) -> None: ...
+
+        def session_frames(
+            self, session: Session, link: Link, frames: list[Frame], size: int
+        ) -> None: ...
+
+        def session_unreachable(self, session: Session, reason: str) -> None: ...
+
+        def next_block(self, link: Link) -> bytes | None: ...
+
+        def block_out(self, link: Link) -> None: ...
+
+
+class Session:
+    """``control`` carries frames in TLS; ``lane``, where there is one, carries blocks in clear."""
+
+    __slots__ = (
+        "address", "attempt", "banned", "control", "dial", "dials", "edge", "lane", "peer",
+        "retry", "streams",
+    )  # fmt: skip
+
+    def __init__(
+        self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool
+    ) -> None:
+        self.peer = peer
+        self.edge = edge
+        self.address = address
+        self.dial = dial
+        self.banned = False
+        """It broke the protocol: no link to it any more."""
+        self.control: Link | None = None
+        self.lane: Link | None = None
+        self.attempt: Link | None = None
+        self.dials = 0
+        self.retry: Timer | None = None
+        self.streams: list[Any] = []
+        """What the node is sending to it."""
+
+    @property
+    def data(self) -> Link | None:
+        """The link that blocks go out on."""
+        return self.lane or self.control

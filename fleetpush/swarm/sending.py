@@ -1,0 +1,126 @@
+"""The sender's half of a peer: which offers are out, what is being streamed to whom."""
+
+from __future__ import annotations
+
+from fleetpush.swarm import bitfield, wire
+from fleetpush.swarm.events import SendEnded, SendEnding, StartSend, StopSend
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from fleetpush.swarm.neighbour import Neighbour
+    from fleetpush.swarm.picker import Policy
+    from fleetpush.swarm.state import State
+
+
+class Sender:
+    """Whom to offer what is the ``policy``'s; the protocol of it is here."""
+
+    def __init__(self, state: State, policy: Policy) -> None:
+        self._state = state
+        self._policy = policy
+
+    def fill_slots(self) -> None:
+        """Offers as long as an upload slot is free and somebody wants something."""
+        state = self._state
+        if not state.have and not state.partial:
+            return
+        slots = self._policy.slots(state)
+        used = sum(
+            bitfield.count(n.busy) for n in state.neighbours.values() if n.offered or n.sending
+        )
+        while used < slots:
+            offer = self._policy.next_offer(state)
+            if offer is None:
+                return
+            n, chunk = offer
+            n.offered |= 1 << chunk
+            used += 1
+            state.send(n.id, wire.Offer(chunk))
+
+    def lost(self, n: Neighbour) -> None:
+        """The link to ``n`` went down (it is no neighbour any more)."""
+        for chunk in bitfield.chunks(n.sending):
+            self._state.out.append(StopSend(n.id, chunk))
+        self._policy.lost(self._state, n)
+
+    def held(self, mask: int) -> None:
+        self._policy.held(mask)
+
+    def withdraw(self, chunk: int) -> None:
+        """``chunk`` is not coming in any more: whoever we pass it on to must look elsewhere."""
+        for n in self._state.neighbours.values():
+            n.offered &= ~(1 << chunk)
+            if n.sending >> chunk & 1:
+                self._stop(n, chunk)
+                self._state.send(n.id, wire.Stop(chunk))
+
+    # -- frames
+
+    def accepted(self, n: Neighbour, frame: wire.Accept) -> None:
+        bit = 1 << frame.chunk
+        if not n.offered & bit:
+            # The offer was withdrawn by a Have that crossed it: nothing will come.
+            self._state.send(n.id, wire.Stop(frame.chunk))
+            return
+        n.offered ^= bit
+        self._start(n, frame.chunk, frame.block)
+
+    def wanted(self, n: Neighbour, frame: wire.Want) -> None:
+        state, bit = self._state, 1 << frame.chunk
+        n.offered &= ~bit
+        if n.sending & bit:
+            return
+        if (state.have | state.partial) & bit and bitfield.count(n.sending) <= state.slots:
+            self._start(n, frame.chunk, frame.block)
+        else:
+            state.send(n.id, wire.Stop(frame.chunk))
+
+    def declined(self, n: Neighbour, frame: wire.Decline) -> None:
+        bit = 1 << frame.chunk
+        n.offered &= ~bit
+        if frame.why == wire.HAVE:
+            self._state.now_has(n, bit)
+        elif frame.why == wire.BUSY:
+            n.credit = False
+        else:
+            n.refused |= bit
+        self.fill_slots()
+
+    def credited(self, n: Neighbour, frame: wire.Credit) -> None:
+        n.credit = True
+        n.refused = 0
+        self.fill_slots()
+
+    def cancelled(self, n: Neighbour, frame: wire.Cancel) -> None:
+        if n.sending >> frame.chunk & 1:
+            self._stop(n, frame.chunk)
+        self.fill_slots()
+
+    # -- streams
+
+    def ending(self, event: SendEnding) -> None:
+        """The slot is free for the next offer while the last block goes out."""
+        n = self._state.neighbours.get(event.peer)
+        if n is not None:
+            n.ending |= n.sending & 1 << event.chunk
+            self.fill_slots()
+
+    def ended(self, event: SendEnded) -> None:
+        n = self._state.neighbours.get(event.peer)
+        if n is not None:
+            bit = 1 << event.chunk
+            n.sending &= ~bit
+            n.ending &= ~bit
+            n.sent |= bit
+            # Until its HAVE comes it would look as if it still lacked the chunk.
+            n.refused |= bit
+            self.fill_slots()
+
+    def _start(self, n: Neighbour, chunk: int, block: int) -> None:
+        n.sending |= 1 << chunk
+        self._state.out.append(StartSend(n.id, chunk, block))
+
+    def _stop(self, n: Neighbour, chunk: int) -> None:
+        n.sending &= ~(1 << chunk)
+        n.ending &= ~(1 << chunk)
+        self._state.out.append(StopSend(n.id, chunk))

@@ -1,0 +1,59 @@
+"""What the two halves of a peer share: chunks, neighbours, and the effects asked for so far."""
+
+from __future__ import annotations
+
+from fleetpush.swarm import bitfield
+from fleetpush.swarm.events import DropPeer, Send
+from fleetpush.swarm.neighbour import Availability, Neighbour
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fleetpush.swarm.events import Effect
+    from fleetpush.swarm.picker import Rng
+    from fleetpush.swarm.wire import Frame
+
+
+class State:
+    """``have`` and ``partial`` are sets of chunks; ``progress(chunk)`` counts its verified blocks."""
+
+    def __init__(
+        self, chunks: int, have: int, slots: int, progress: Callable[[int], int], rng: Rng
+    ) -> None:
+        self.chunks = chunks
+        self.every = bitfield.full(chunks)
+        self.have = have
+        self.partial = 0
+        """Chunks that have some blocks and are still arriving."""
+        self.slots = slots
+        """u: uploads offered or under way at once."""
+        self.progress = progress
+        self.rng = rng
+        self.availability = Availability(chunks)
+        self.neighbours: dict[str, Neighbour] = {}
+        self.out: list[Effect] = []
+
+    @property
+    def complete(self) -> bool:
+        return self.have == self.every
+
+    def send(self, peer: str, frame: Frame) -> None:
+        self.out.append(Send(peer, frame))
+
+    def fault(self, n: Neighbour, reason: str) -> None:
+        """``n`` broke the protocol."""
+        self.out.append(DropPeer(n.id, reason))
+
+    def now_has(self, n: Neighbour, mask: int) -> None:
+        """``n`` has the chunks of ``mask``, too."""
+        fresh = mask & ~n.has
+        n.has |= fresh
+        n.offered &= ~fresh
+        added = list(bitfield.chunks(fresh))
+        n.count += len(added)
+        self.availability.add(added)
+
+    def pick(self, mask: int) -> int:
+        """A random one of the chunks in ``mask`` (not empty)."""
+        return bitfield.from_rotation(mask, int(self.rng.random() * self.chunks))
