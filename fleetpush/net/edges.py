@@ -225,7 +225,7 @@ class Edges:
         self._strangers.discard(link)
         peer, run = subject_of(link.tls_socket)
         session = self.sessions.get(peer)
-        dialled: Session | None = link.session
+        dialled = link.session if isinstance(link.session, Session) else None
         if run != self._run or (dialled is not None and dialled is not session):
             link.close()
             if dialled is not None:

@@ -176,6 +176,8 @@ class Link:
     # -- moving bytes
 
     def _ready(self, mask: int) -> None:
+        if self.is_closed:
+            return
         if not self.is_open:
             self._step()
             return

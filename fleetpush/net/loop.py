@@ -42,6 +42,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
+        self._callbacks: dict[int, Callable[[int], None]] = {}
         self._timers: list[Timer] = []
         self._soon: deque[Callable[[], None]] = deque()
         self._running = False
@@ -58,12 +59,15 @@ class Loop:
     def register(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
         """Calls ``callback(ready mask)`` whenever ``fd`` is ready for what ``mask`` names."""
         self._selector.register(fd, mask, callback)
+        self._callbacks[fd] = callback
 
     def modify(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
         self._selector.modify(fd, mask, callback)
+        self._callbacks[fd] = callback
 
     def unregister(self, fd: int) -> None:
         self._selector.unregister(fd)
+        del self._callbacks[fd]
 
     def call_at(self, at: float, call: Callable[[], None]) -> Timer:
         timer = Timer(at, call)
@@ -93,7 +97,9 @@ class Loop:
         self._running = True
         while self._running:
             for key, mask in self._selector.select(self._timeout()):
-                key.data(mask)
+                # An earlier callback of this round may have closed it, or given its number to another.
+                if self._callbacks.get(key.fd) == key.data:
+                    key.data(mask)
             self._run_timers()
             for _ in range(len(self._soon)):
                 self._soon.popleft()()
