@@ -277,7 +277,7 @@ class Edges:
 
     def closed(self, link: Link, reason: str) -> None:
         self._strangers.discard(link)
-        session = link.session
+        session: Session | None = link.session
         if session is None:
             for peer, waiting in list(self._waiting.items()):
                 if waiting is link:
