@@ -63,6 +63,8 @@ class Manifest:
         self.chunk_size = chunk_size
         self.size = sum(f.size for f in self.files)
         self.chunks = -(-self.size // chunk_size)
+        if self.chunks > MAX_CHUNKS:
+            raise ManifestError(f"{self.chunks} chunks, more than {MAX_CHUNKS}: take larger ones")
         self.chunk_digests = tuple(chunk_digests)
         if len(self.chunk_digests) != self.chunks or any(
             len(d) != DIGEST for d in self.chunk_digests
@@ -165,6 +167,10 @@ def check_path(path: str) -> None:
     parts = path.split("/")
     if not path or "\0" in path or any(part in ("", ".", "..") for part in parts):
         raise ManifestError(f"a path that leaves its place: {path!r}")
+    try:
+        path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ManifestError(f"a path that no file can have: {path!r}") from None
 
 
 def _natural(value: object) -> int:
@@ -178,9 +184,16 @@ def _check_geometry(chunk_size: int, files: Sequence[File]) -> None:
         raise ManifestError(f"a chunk size of {chunk_size} bytes is not a multiple of {BLOCK}")
     if not files:
         raise ManifestError("a manifest without files")
-    paths = set()
+    paths: set[str] = set()
+    above: set[str] = set()
     for f in files:
         check_path(f.path)
         if f.size < 0 or f.path in paths:
             raise ManifestError(f"{f.path!r} twice, or of a negative size")
         paths.add(f.path)
+        parent = f.path.rpartition("/")[0]
+        while parent and parent not in above:
+            above.add(parent)
+            parent = parent.rpartition("/")[0]
+    if paths & above:
+        raise ManifestError(f"{min(paths & above)!r} is a file and a directory at once")

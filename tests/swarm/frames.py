@@ -1,0 +1,68 @@
+"""Every frame there is, as hypothesis strategies."""
+
+from hypothesis import strategies as st
+
+from fleetpush.swarm import wire
+from fleetpush.swarm.manifest import BLOCK, MAX_CHUNK_SIZE
+
+U8 = st.integers(0, 0xFF)
+U16 = st.integers(0, 0xFFFF)
+U32 = st.integers(0, 0xFFFFFFFF)
+TOKENS = st.binary(min_size=wire.TOKEN, max_size=wire.TOKEN)
+
+LARGEST = {
+    1: 50,
+    2: (1 << 20) // 8,
+    3: 4 * 4096,
+    4: 4,
+    5: 6,
+    6: 5,
+    7: 0,
+    8: 6,
+    9: 4,
+    10: 4,
+    11: 4 + MAX_CHUNK_SIZE // BLOCK * 32,
+    12: 6 + BLOCK,
+    13: 16,
+    14: 16,
+}
+"""The largest body of each type of frame, as PROTOCOL.md has it."""
+
+CONTROL = st.one_of(
+    st.builds(
+        wire.Hello,
+        U8,
+        st.binary(min_size=16, max_size=16),
+        st.binary(min_size=32, max_size=32),
+        st.booleans(),
+    ),
+    st.builds(wire.Bitfield, st.binary(max_size=300)),
+    st.builds(wire.Have, st.lists(U32, max_size=40).map(tuple)),
+    st.builds(wire.Offer, U32),
+    st.builds(wire.Accept, U32, U16),
+    st.builds(wire.Decline, U32, U8),
+    st.just(wire.Credit()),
+    st.builds(wire.Want, U32, U16),
+    st.builds(wire.Cancel, U32),
+    st.builds(wire.Stop, U32),
+    st.builds(wire.Leaves, U32, st.binary(max_size=300)),
+    st.builds(wire.Lane, TOKENS),
+    st.builds(wire.OpenLane, TOKENS),
+)
+DATA = st.builds(wire.Data, U32, U16, st.binary(max_size=300).map(memoryview))
+ANY = st.one_of(CONTROL, DATA)
+
+
+def encoded(frame: wire.Frame) -> bytes:
+    """The bytes of any frame, blocks included."""
+    if isinstance(frame, wire.Data):
+        return wire.data_head(frame.chunk, frame.block, len(frame.payload)) + bytes(frame.payload)
+    return wire.encode(frame)
+
+
+def kept(frames: list[wire.Frame]) -> list[wire.Frame]:
+    """``frames`` with payloads that outlive the buffer they came in."""
+    return [
+        f._replace(payload=memoryview(bytes(f.payload))) if isinstance(f, wire.Data) else f
+        for f in frames
+    ]
