@@ -73,10 +73,7 @@ class Control:
 
     def _write_all(self) -> None:
         while True:
-            try:
-                line = self._outgoing.get(timeout=BEAT)
-            except queue.Empty:
-                line = b'{"is":"beat"}\n'
+            line = self._next()
             if line is None:
                 return
             try:
@@ -86,6 +83,23 @@ class Control:
                 select.select([], [self._out], [], BEAT)  # somebody else made it non-blocking
             except OSError:
                 return  # nobody listens any more: the reader will notice the end of the lease
+
+    def _next(self) -> bytes | None:
+        """All that waits to be said, in one piece: each write wakes an sshd and the CLI."""
+        try:
+            line = self._outgoing.get(timeout=BEAT)
+        except queue.Empty:
+            return b'{"is":"beat"}\n'
+        while line is not None:
+            try:
+                more = self._outgoing.get_nowait()
+            except queue.Empty:
+                break
+            if more is None:
+                self._outgoing.put(None)
+                break
+            line += more
+        return line
 
     def _read_all(self) -> None:
         reason = self._read_until_end()

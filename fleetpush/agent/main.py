@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import sys
 import threading
 
@@ -56,7 +55,7 @@ class Agent:
         self._worker = Worker(loop.call_soon)
         self._store: AnyStore | None = None
         self._peer: Peer | None = None
-        self._rng = random.Random(os.urandom(16))
+        self._rng = _Chance()
         self._leaving = False
         self._settled = False
         """Verified (and activated, if that is wanted), or failed: nothing more is to be done here."""
@@ -306,6 +305,14 @@ class Agent:
     def _host_store(self) -> HostStore:
         assert isinstance(self._store, HostStore)
         return self._store
+
+
+class _Chance:
+    """Random numbers without importing ``random``, which an agent's start-up would feel."""
+
+    def random(self) -> float:
+        """Uniform in [0, 1)."""
+        return int.from_bytes(os.urandom(6), "big") / (1 << 48)
 
 
 def _ssh_connection(config: dict[str, Any]) -> tuple[str, str]:

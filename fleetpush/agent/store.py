@@ -254,10 +254,10 @@ class HostStore:
         if self.have.bit_length() != self._manifest.chunks or self.have & (self.have + 1):
             raise StoreError("incomplete", f"{self._targets[0].path}: not every chunk is there")
         with self._disk_work:
-            for fd, target in zip(self._stream.fds, self._targets):
-                with explained(target.path):
-                    os.fsync(fd)
             if self._verify_full:
+                for fd, target in zip(self._stream.fds, self._targets):
+                    with explained(target.path):
+                        os.fsync(fd)
                 with explained(self._targets[0].path):
                     self._read_back()
             for fd, target, old in zip(self._stream.fds, self._targets, self._replaced):

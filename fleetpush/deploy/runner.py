@@ -146,7 +146,13 @@ class Run:
         self._chronicle.source_ready(source)
         identity = RunIdentity(self._run_id, LIFETIME)
         topology = self._chronicle.topology
-        plan = plan_for(topology, ORIGIN, random.Random(), fanout=self._options.tree_fanout)
+        plan = plan_for(
+            topology,
+            ORIGIN,
+            random.Random(),
+            chunks=source.manifest.chunks,
+            fanout=self._options.tree_fanout,
+        )
         self._conductor = Conductor(asyncio.get_running_loop(), source.manifest, plan)
         enlistment.ready(source, identity, topology, len(places))
         agents.append(asyncio.create_task(enlistment.origin(self._origin, places)))

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 
 READ_BUFFER = 256 * 1024
+RECORD = 16 * 1024
+"""The most that TLS hands out in one call."""
+
 TURN = 256 * 1024
 """Bytes a link may write before other links get their turn."""
 
@@ -212,6 +215,8 @@ class Link:
                 if not count:
                     return filled, "it closed the link"
                 filled += count
+                if count < RECORD and self.is_tls and not self.tls_socket.pending():
+                    break  # most likely all there is; if not, the socket says so again
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError):
             pass
         except OSError as error:
@@ -247,7 +252,7 @@ class Link:
     def _compose(self) -> bool:
         """Fills ``_sending`` with the waiting control frames and one block."""
         block = self._owner.next_block(self)
-        if self.is_closed:
+        if self.is_closed or (block is None and not self._control):
             return False
         control, self._control = self._control, bytearray()
         if block is not None:

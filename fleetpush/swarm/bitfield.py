@@ -50,6 +50,8 @@ def from_rotation(mask: int, start: int) -> int:
 
 def count(mask: int) -> int:
     """How many chunks ``mask`` holds (``int.bit_count`` needs Python 3.10)."""
+    if not mask & (mask - 1):
+        return 1 if mask else 0
     return bin(mask).count("1")
 
 

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from fleetpush.swarm.manifest import Manifest
     from fleetpush.swarm.picker import Policy, Rng
 
-HAVE_EVERY = 0.02
-"""Seconds between batches of HAVEs."""
+HAVE_EVERY = 0.1
+HAVE_EVERY_AT_END = 0.02
+"""Seconds between batches of HAVEs. One that comes late costs at most a declined offer, and those are rare
+while much is missing; one frame a chunk and neighbour would cost more than a small chunk itself."""
 
 
 class Peer:
@@ -198,7 +200,9 @@ class Peer:
                 self._flush()
                 self.state.out.append(events.Completed())
             elif self._flush_at is None:
-                self._flush_at = now + HAVE_EVERY
+                missing = bitfield.count(self.state.every & ~self.state.have)
+                near_end = missing <= max(4, self.state.chunks // 64)
+                self._flush_at = now + (HAVE_EVERY_AT_END if near_end else HAVE_EVERY)
         if event.whole or not was_partial:
             self._sender.fill_slots()
 

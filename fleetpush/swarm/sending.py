@@ -22,12 +22,14 @@ class Sender:
     def fill_slots(self) -> None:
         """Offers as long as an upload slot is free and somebody wants something."""
         state = self._state
-        if not state.have and not state.partial:
+        mine, used, anyone = state.have | state.partial, 0, False
+        for n in state.neighbours.values():
+            if n.offered or n.sending:
+                used += bitfield.count(n.busy)
+            anyone = anyone or (n.greeted and n.credit and bool(mine & ~n.has))
+        if not anyone:
             return
         slots = self._policy.slots(state)
-        used = sum(
-            bitfield.count(n.busy) for n in state.neighbours.values() if n.offered or n.sending
-        )
         while used < slots:
             offer = self._policy.next_offer(state)
             if offer is None:

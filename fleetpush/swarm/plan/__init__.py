@@ -51,10 +51,12 @@ def shape_of(topology: str) -> Shape:
     return Shape(push=True, frugal_origin=False, slots=2, credit=4)
 
 
-def plan_for(topology: str, origin: str, rng: Rng, *, fanout: int | None = None) -> Plan:
-    """The plan for ``topology``; ``fanout`` asks for the plain N-ary tree."""
+def plan_for(
+    topology: str, origin: str, rng: Rng, *, chunks: int = 1000, fanout: int | None = None
+) -> Plan:
+    """The plan for ``topology`` and so many ``chunks``; ``fanout`` asks for the plain N-ary tree."""
     if topology == "star":
         return Star(origin)
     if topology == "tree":
         return Tree(origin, stripes=1, fanout=fanout) if fanout else Tree(origin)
-    return Mesh(origin, rng)
+    return Mesh(origin, rng, chunks)

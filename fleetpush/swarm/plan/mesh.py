@@ -1,4 +1,4 @@
-"""Mesh: a random graph that grows as hosts arrive, every host with about ``DEGREE`` neighbours.
+"""Mesh: a random graph that grows as hosts arrive, every host with about the same number of neighbours.
 
 A newcomer is joined to half the degree of earlier hosts, those with the fewest neighbours first and at
 random among equals; later arrivals bring it up to the full degree. (A union of random Hamiltonian cycles
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from fleetpush.swarm.picker import Rng
 
 DEGREE = 16
+FEW_CHUNKS = 100
+"""A content of fewer chunks passes in less time than the handshakes of sixteen links take: half will do."""
+
 ORIGIN_DEGREE = 16
 
 
@@ -23,7 +26,8 @@ class Mesh:
 
     stripes = 1
 
-    def __init__(self, origin: str, rng: Rng) -> None:
+    def __init__(self, origin: str, rng: Rng, chunks: int) -> None:
+        self._half = (DEGREE if chunks >= FEW_CHUNKS else DEGREE // 2) // 2
         self._origin = origin
         self._rng = rng
         self._racks: dict[str, str] = {}
@@ -80,7 +84,7 @@ class Mesh:
     def _top_up(self, peer: str) -> None:
         """Gives ``peer`` neighbours until it has half the degree, or nobody is left to ask."""
         mine = self._neighbours[peer]
-        missing = DEGREE // 2 - len(mine - {self._origin})
+        missing = self._half - len(mine - {self._origin})
         if missing <= 0:
             return
         able = [
