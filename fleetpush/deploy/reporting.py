@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fleetpush.deploy.progress import Level, Observer
     from fleetpush.deploy.results import HostResult
     from fleetpush.deploy.source import Source
+    from fleetpush.errors import HostFailure
 
 SUMS_WITHIN = 600.0
 """Seconds that the end of a run waits for the source's plain checksums."""
@@ -143,7 +144,7 @@ class Chronicle:
         *,
         interrupted: int | None,
         deadline_passed: bool,
-        source_error: str,
+        origin_failure: HostFailure | None,
     ) -> RunReport:
         """The report, after the last host's last word."""
         for member in members:
@@ -152,7 +153,7 @@ class Chronicle:
         code = exit_code(
             results,
             interrupted=interrupted,
-            source_failed=bool(source_error),
+            origin_failure=origin_failure,
             deadline_passed=deadline_passed,
             min_success=self._options.min_success,
         )
@@ -175,7 +176,7 @@ class Chronicle:
             results=results,
             timing=self._timing(members, results, source),
             traffic=_traffic(members, origin),
-            error=source_error,
+            error=_why_over(origin_failure),
         )
         self._tell(progress.RunFinished(self.at(), report))
         return report
@@ -206,6 +207,14 @@ class Chronicle:
             bound_source=where,
             total_s=self.at(),
         )
+
+
+def _why_over(origin_failure: HostFailure | None) -> str:
+    if origin_failure is None:
+        return ""
+    if origin_failure.slug == "source_changed":
+        return origin_failure.message
+    return f"the origin's agent on this machine failed: {origin_failure.message}"
 
 
 def _why_slow(member: Member) -> str:

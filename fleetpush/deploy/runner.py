@@ -21,7 +21,6 @@ from fleetpush.deploy.member import ORIGIN, Member
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.reporting import Chronicle
 from fleetpush.deploy.source import make_manifest
-from fleetpush.deploy.verdict import INTERNAL
 from fleetpush.errors import FleetpushError, HostFailure, InputError, SourceChangedError
 from fleetpush.remote.connectors import Connectors, raise_fd_limit
 from fleetpush.swarm.plan import plan_for
@@ -58,7 +57,7 @@ class Run:
         """Nothing more is waited for: aborted, out of time, or the source is gone."""
         self._interrupted: int | None = None
         self._deadline_passed = False
-        self._source_error = ""
+        self._origin_failure: HostFailure | None = None
 
     def interrupt(self, exit_code: int) -> None:
         """130 or 143. The first call drains (hosts that trade may finish), the second aborts."""
@@ -106,7 +105,7 @@ class Run:
             self._source,
             interrupted=self._interrupted,
             deadline_passed=self._deadline_passed,
-            source_error=self._source_error,
+            origin_failure=self._origin_failure,
         )
 
     async def _hash(self, hosts: int) -> Source:
@@ -237,8 +236,7 @@ class Run:
         if self._conductor is not None and not member.is_origin:
             self._conductor.leave(member)
         if member.is_origin and not self._over.is_set() and not self._all_settled():
-            failure = member.failure or HostFailure("agent_lost", "its agent is gone")
-            self._source_error = f"the origin on this machine failed: {failure.message}"
+            self._origin_failure = member.failure or HostFailure("agent_lost", "its agent is gone")
             self._over.set()
 
     def _all_settled(self) -> bool:
@@ -312,7 +310,7 @@ class Run:
         results = await asyncio.gather(*agents, watch, hashing, return_exceptions=True)
         if self._conductor is not None:
             await self._conductor.close()
-        if self._source is not None and (self._interrupted or self._source_error):
+        if self._source is not None and (self._interrupted or self._origin_failure):
             self._source.sums.stop()
         failed = results[-1]
         if isinstance(failed, FleetpushError) and not isinstance(failed, SourceChangedError):
@@ -320,6 +318,3 @@ class Run:
         for result in results[:-2]:
             if isinstance(result, Exception):
                 raise FleetpushError(f"internal error: {result!r}") from result
-
-
-__all__ = ["INTERNAL", "Run"]

@@ -10,6 +10,11 @@ from fleetpush.deploy.results import HostResult, HostStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fleetpush.errors import HostFailure
+
+SOURCE_FAULTS = ("source_changed", "no_peer_port")
+"""Failures of the origin's agent that the operator can mend."""
+
 OK, INTERNAL, FAILED, UNREACHABLE, INPUT, THRESHOLD, DEADLINE = 0, 1, 3, 4, 5, 8, 124
 
 
@@ -17,18 +22,18 @@ def exit_code(
     results: Sequence[HostResult],
     *,
     interrupted: int | None,
-    source_failed: bool,
+    origin_failure: HostFailure | None,
     deadline_passed: bool,
     min_success: float | None,
 ) -> int:
-    """The first that matches wins: interruption, a bad source, the deadline, the threshold, the hosts.
+    """The first that matches wins: interruption, the origin, the deadline, the threshold, the hosts.
 
     ``min_success`` in per cent: met, the failures are only listed; missed, the run is stopped by it.
     """
     if interrupted is not None:
         return interrupted
-    if source_failed:
-        return INPUT
+    if origin_failure is not None:
+        return INPUT if origin_failure.slug in SOURCE_FAULTS else INTERNAL
     if deadline_passed:
         return DEADLINE
     good = sum(1 for r in results if r.status.good)
