@@ -64,13 +64,14 @@ class RateGauge:
     def __init__(self) -> None:
         self.best = 0.0
         self._since: dict[str, tuple[float, int]] = {}
+        self._last: dict[str, float] = {}
 
     def add(self, peer: str, total: int, now: float) -> float:
-        """``total`` bytes so far at ``now`` seconds; returns the rate of the last window, 0 within one."""
+        """``total`` bytes so far at ``now`` seconds; returns the rate of the last whole window."""
         since, base = self._since.setdefault(peer, (now, total))
         if now - since < self.WINDOW:
-            return 0.0
+            return self._last.get(peer, 0.0)
         self._since[peer] = (now, total)
-        rate = (total - base) / (now - since)
+        rate = self._last[peer] = (total - base) / (now - since)
         self.best = max(self.best, rate)
         return rate
