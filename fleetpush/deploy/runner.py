@@ -89,8 +89,10 @@ class Run:
         try:
             work = asyncio.create_task(self._deploy(places, hashing, enlistment, agents))
             over = asyncio.create_task(self._over.wait())
-            await asyncio.wait([work, over], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([work, over, watch], return_when=asyncio.FIRST_COMPLETED)
             over.cancel()
+            if watch.done():
+                watch.result()  # it ends by itself only when it fails: nobody would beat any more
             if work.done():
                 work.result()
             else:
