@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 SSHD = "/usr/sbin/sshd"
 USER = "fleetpush-test"
@@ -60,18 +60,28 @@ class SshdFleet:
 
     ``noisy`` makes the login shell print to stdout and stderr before the command, as a chatty rc does.
     ``config`` is appended to sshd_config; sshd takes the first value, so it comes first there.
+    ``namespace`` is a network namespace that has ``addresses``; the server then answers inside it only.
     Skips the test with the reason where the machine cannot have one.
     """
 
     def __init__(
-        self, root: Path, hosts: int, *, noisy: bool = False, config: str = "", port: int = 0
+        self,
+        root: Path,
+        hosts: int = 0,
+        *,
+        noisy: bool = False,
+        config: str = "",
+        port: int = 0,
+        namespace: str = "",
+        addresses: Sequence[str] = (),
     ) -> None:
         reason = missing()
         if reason:
             pytest.skip(reason)
         self.root = root
         self.user = USER
-        self.addresses = [address_of(i) for i in range(hosts)]
+        self.addresses = list(addresses) or [address_of(i) for i in range(hosts)]
+        self.namespace = namespace
         self.key = root / "id_ed25519"
         self.host_key = root / "host_ed25519"
         self.known_hosts = root / "known_hosts"
@@ -177,11 +187,11 @@ class SshdFleet:
         # "rdomain lo" binds the socket to the loopback device: all of 127/8, and nothing else.
         lines = [
             extra,
-            f"ListenAddress 0.0.0.0:{self.port} rdomain lo",
+            f"ListenAddress 0.0.0.0:{self.port}" + ("" if self.namespace else " rdomain lo"),
             f"HostKey {self.host_key}",
             f"AuthorizedKeysFile {self.root}/authorized_keys",
             f"ForceCommand exec {self.root}/login",
-            f"AllowUsers {self.user}@127.0.0.0/8",
+            f"AllowUsers {self.user}" + ("" if self.namespace else "@127.0.0.0/8"),
             f"PidFile {self.root}/sshd.pid",
             "StrictModes no",
             "UsePAM no",
@@ -202,18 +212,34 @@ class SshdFleet:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         # A test run that is killed takes its server along.
         tied = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        command = [*tied, SSHD, "-D", "-f", str(self.root / "sshd_config"), "-E", str(self._log)]
+        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else []
+        command = [
+            *tied,
+            *inside,
+            SSHD,
+            "-D",
+            "-f",
+            str(self.root / "sshd_config"),
+            "-E",
+            str(self._log),
+        ]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
         give_up = time.monotonic() + 20
         while time.monotonic() < give_up and self._process.poll() is None:
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection((self.addresses[0], self.port), timeout=1) as probe,
-            ):
-                if probe.recv(4) == b"SSH-":
-                    return
+            if self._answers():
+                return
             time.sleep(0.02)
         raise RuntimeError(f"sshd did not start:\n{self.log() if self._log.exists() else ''}")
+
+    def _answers(self) -> bool:
+        if self.namespace:  # closed to us
+            return self._log.exists() and "Server listening on" in self.log()
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((self.addresses[0], self.port), timeout=1) as probe,
+        ):
+            return probe.recv(4) == b"SSH-"
+        return False
 
 
 @contextlib.contextmanager
