@@ -16,7 +16,7 @@ class Neighbour:
 
     __slots__ = (
         "count", "credit", "edge", "ending", "flow", "frugal", "greeted", "has", "id", "local", "met",
-        "offered", "refused", "sending", "sent",
+        "moved_at", "offered", "refused", "sending", "sent", "started", "stuck",
     )  # fmt: skip
 
     def __init__(self, peer: str, edge: Edge, chunks: int) -> None:
@@ -38,6 +38,12 @@ class Neighbour:
         """Sends whose last block is on its way out: they hold no slot any more."""
         self.sent = 0
         """What we streamed to it whole."""
+        self.started: dict[int, float] = {}
+        """When the streams of ``sending`` began."""
+        self.moved_at = 0.0
+        """When it last took something from us or answered."""
+        self.stuck = False
+        """It takes and answers nothing: its offers and streams hold no slot, and it gets no new ones."""
         self.set_edge(edge, chunks)
 
     def set_edge(self, edge: Edge, chunks: int) -> None:

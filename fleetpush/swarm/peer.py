@@ -94,10 +94,11 @@ class Peer:
     @property
     def wakeup(self) -> float | None:
         """When ``TimerFired`` is due next."""
-        flush, check = self._flush_at, self._receiver.check_at
-        if flush is None or check is None:
-            return check if flush is None else flush
-        return min(flush, check)
+        due = self._flush_at
+        for at in (self._receiver.check_at, self._sender.check_at):
+            if at is not None and (due is None or at < due):
+                due = at
+        return due
 
     def expects(self, peer: str, chunk: int) -> bool:
         """Whether a block of ``chunk`` from ``peer`` is one that we asked for."""
@@ -107,6 +108,7 @@ class Peer:
         """The only way in. The returned effects are to be performed in order."""
         out: list[events.Effect] = []
         self.state.out = out
+        self.state.now = now
         self._events[type(event)](event, now)
         return out
 
@@ -219,6 +221,9 @@ class Peer:
         check_at = self._receiver.check_at
         if check_at is not None and now >= check_at:
             self._receiver.check(now)
+        check_at = self._sender.check_at
+        if check_at is not None and now >= check_at:
+            self._sender.check()
 
     def _flush(self) -> None:
         self._flush_at = None
@@ -239,6 +244,7 @@ class Peer:
             assert not n.sending & ~(state.have | state.partial), "sends what it does not have"
             assert not n.ending & ~n.sending
             assert not n.offered & n.sending
+            assert n.started.keys() == set(bitfield.chunks(n.sending))
             assert n.count == bitfield.count(n.has)
         for chunk in range(state.chunks):
             holders = sum(n.has >> chunk & 1 for n in state.neighbours.values())

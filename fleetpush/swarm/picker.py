@@ -106,7 +106,8 @@ class HandOut:
         under_way = 0
         for n in ring:
             self.todo &= ~(n.has | n.sent | n.refused)
-            under_way |= n.offered | n.sending
+            if not n.stuck:
+                under_way |= n.offered | n.sending
         free = self.todo & ~under_way
         if not free:
             return None

@@ -203,12 +203,16 @@ class Receiver:
                 if n.has & missing:
                     self._credit(n.id)
             self._ask(missing, now)
-        oldest = min(stalled, key=lambda i: i.since, default=None)
-        if oldest is not None and len(self.inbound.sources(oldest.chunk)) < 2:
-            self._ask(1 << oldest.chunk, now)
+        alive = {i.chunk for i in self.inbound if i not in stalled}
+        for inbound in sorted(stalled, key=lambda i: i.since):
+            if inbound.chunk not in alive and self._ask(1 << inbound.chunk, now):
+                return
 
-    def _ask(self, wanted: int, now: float) -> None:
-        """WANT one of ``wanted`` from a neighbour that has it; the frugal origin comes last."""
+    def _ask(self, wanted: int, now: float) -> bool:
+        """WANT one of ``wanted`` from a neighbour that has it; the frugal origin comes last.
+
+        False if there is none to ask.
+        """
         state = self._state
         able = [
             n
@@ -217,14 +221,15 @@ class Receiver:
         ]
         generous = [n for n in able if not n.frugal]
         if not generous and self._hungry < 2:
-            return
+            return False
         able = generous or able
         if not able:
-            return
+            return False
         n = able[int(state.rng.random() * len(able))]
         chunk = state.pick(state.availability.rarest(n.has & wanted))
         self._reserve(n, chunk, now)
         state.send(n.id, wire.Want(chunk, state.progress(chunk)))
+        return True
 
     def _reserve(self, n: Neighbour, chunk: int, now: float) -> None:
         self.inbound.reserve(chunk, n.id, now)

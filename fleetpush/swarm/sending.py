@@ -12,19 +12,33 @@ if TYPE_CHECKING:
     from fleetpush.swarm.state import State
 
 
+ANSWER_WITHIN = 2.0
+"""Seconds: a neighbour that answers no offer for so long holds no upload slot."""
+
+STREAM_WITHIN = 20.0
+STUCK_SEND_TIMES = 12
+"""Nor one whose stream does not end in so many times the median of the last ones (in seconds while there
+was none). It may be frozen, and its link can stand long after that."""
+
+RECENT = 16
+
+
 class Sender:
     """Whom to offer what is the ``policy``'s; the protocol of it is here."""
 
     def __init__(self, state: State, policy: Policy) -> None:
+        self.check_at: float | None = None
+        """When to look for neighbours that are stuck."""
         self._state = state
         self._policy = policy
+        self._recent: list[float] = []
 
     def fill_slots(self) -> None:
         """Offers as long as an upload slot is free and somebody wants something."""
         state = self._state
         mine, used, anyone = state.have | state.partial, 0, False
         for n in state.neighbours.values():
-            if n.offered or n.sending:
+            if (n.offered or n.sending) and not n.stuck:
                 used += bitfield.count(n.busy)
             anyone = anyone or (n.greeted and n.credit and bool(mine & ~n.has))
         if not anyone:
@@ -35,9 +49,13 @@ class Sender:
             if offer is None:
                 return
             n, chunk = offer
+            if not n.busy:
+                n.moved_at = state.now
             n.offered |= 1 << chunk
             used += 1
             state.send(n.id, wire.Offer(chunk))
+            if self.check_at is None:
+                self.check_at = state.now + ANSWER_WITHIN
 
     def lost(self, n: Neighbour) -> None:
         """The link to ``n`` went down (it is no neighbour any more)."""
@@ -65,6 +83,7 @@ class Sender:
             self._state.send(n.id, wire.Stop(frame.chunk))
             return
         n.offered ^= bit
+        self._moved(n)
         self._start(n, frame.chunk, frame.block)
 
     def wanted(self, n: Neighbour, frame: wire.Want) -> None:
@@ -80,6 +99,7 @@ class Sender:
     def declined(self, n: Neighbour, frame: wire.Decline) -> None:
         bit = 1 << frame.chunk
         n.offered &= ~bit
+        self._moved(n)
         if frame.why == wire.HAVE:
             self._state.now_has(n, bit)
         elif frame.why == wire.BUSY:
@@ -89,6 +109,7 @@ class Sender:
         self.fill_slots()
 
     def credited(self, n: Neighbour, frame: wire.Credit) -> None:
+        self._moved(n)
         n.credit = True
         n.refused = 0
         self.fill_slots()
@@ -105,6 +126,7 @@ class Sender:
         n = self._state.neighbours.get(event.peer)
         if n is not None:
             n.ending |= n.sending & 1 << event.chunk
+            self._moved(n)
             self.fill_slots()
 
     def ended(self, event: SendEnded) -> None:
@@ -113,6 +135,9 @@ class Sender:
             bit = 1 << event.chunk
             n.sending &= ~bit
             n.ending &= ~bit
+            self._recent.append(self._state.now - n.started.pop(event.chunk))
+            del self._recent[:-RECENT]
+            self._moved(n)
             n.sent |= bit
             # Until its HAVE comes it would look as if it still lacked the chunk.
             n.refused |= bit
@@ -120,9 +145,37 @@ class Sender:
 
     def _start(self, n: Neighbour, chunk: int, block: int) -> None:
         n.sending |= 1 << chunk
+        n.started[chunk] = self._state.now
         self._state.out.append(StartSend(n.id, chunk, block))
 
     def _stop(self, n: Neighbour, chunk: int) -> None:
         n.sending &= ~(1 << chunk)
         n.ending &= ~(1 << chunk)
+        del n.started[chunk]
         self._state.out.append(StopSend(n.id, chunk))
+
+    # -- time
+
+    def check(self) -> None:
+        """Takes the slots back from neighbours that neither answer nor take anything."""
+        state = self._state
+        self.check_at = None
+        within = STREAM_WITHIN
+        if self._recent:
+            median = sorted(self._recent)[len(self._recent) // 2]
+            within = max(ANSWER_WITHIN, STUCK_SEND_TIMES * median)
+        for n in state.neighbours.values():
+            if n.busy:
+                self.check_at = state.now + ANSWER_WITHIN
+                limit = within if n.sending else ANSWER_WITHIN
+                if not n.stuck and state.now - n.moved_at >= limit:
+                    n.stuck = True
+                    n.credit = False
+        self.fill_slots()
+
+    def _moved(self, n: Neighbour) -> None:
+        """``n`` answered, or took what we sent."""
+        n.moved_at = self._state.now
+        if n.stuck:
+            n.stuck = False
+            n.credit = True

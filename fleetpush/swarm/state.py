@@ -30,6 +30,8 @@ class State:
         """u: uploads offered or under way at once."""
         self.progress = progress
         self.rng = rng
+        self.now = 0.0
+        """When the event that is being handled happened."""
         self.availability = Availability(chunks)
         self.neighbours: dict[str, Neighbour] = {}
         self.out: list[Effect] = []

@@ -1,0 +1,478 @@
+"""A small swarm in virtual time: real peers, tracker and plan; links, rates, deaths and dials are modelled.
+
+Every host has one uplink and one downlink that all its links share. A block occupies the sender's uplink,
+travels for the latency and occupies the receiver's downlink; at most ``WINDOW`` blocks of a link are under
+way at once, so a host that does not read holds its senders up, as TCP does. Nothing overtakes on a link,
+and what is under way when a link breaks is lost.
+"""
+
+import heapq
+import random
+from collections import Counter, deque
+from hashlib import sha256
+from itertools import count
+
+from fleetpush.swarm import bitfield, events, tracker, wire
+from fleetpush.swarm.manifest import BLOCK, File, Manifest
+from fleetpush.swarm.peer import Peer
+from fleetpush.swarm.picker import HandOut, Push, Rarest
+from fleetpush.swarm.plan import plan_for, shape_of
+
+ORIGIN = "origin"
+RUN = b"r" * 16
+LATENCY = 0.0005
+BLOCK_TIME = 0.001
+"""Seconds that a block occupies an up- or downlink."""
+
+WINDOW = 4
+REDIALS = (0.15, 0.6, 2.4)
+WAITS_FOR_EDGE = 5.0
+
+
+def manifest_of(chunks: int, blocks: int = 4) -> Manifest:
+    """``chunks`` chunks of ``blocks`` blocks each, the last one shorter if it can be."""
+    size = max(0, chunks * blocks * BLOCK - (BLOCK + 7 if blocks > 1 else 7)) if chunks else 0
+    digests = [sha256(b"%d" % c).digest() for c in range(chunks)]
+    return Manifest([File("f", size)], blocks * BLOCK, digests)
+
+
+class Store:
+    """Counts blocks instead of keeping them."""
+
+    def __init__(self, manifest: Manifest, have: int) -> None:
+        self._manifest = manifest
+        self._blocks = [
+            manifest.blocks_in(c) if have >> c & 1 else 0 for c in range(manifest.chunks)
+        ]
+
+    def progress(self, chunk: int) -> int:
+        return self._blocks[chunk]
+
+    def put(self, chunk: int, block: int) -> bool | None:
+        """Whether ``chunk`` is whole now; None for a block that was not wanted."""
+        if block != self._blocks[chunk]:
+            return None
+        self._blocks[chunk] += 1
+        return self._blocks[chunk] == self._manifest.blocks_in(chunk)
+
+
+class Way:
+    """One direction of a link."""
+
+    def __init__(self) -> None:
+        self.streams: list[list[int]] = []
+        """[chunk, next block] of what is being sent."""
+        self.under_way = 0
+        self.last_arrival = 0.0
+
+
+class Link:
+    """``ways[name]`` is the direction in which ``name`` sends."""
+
+    def __init__(self, one: str, other: str) -> None:
+        self.ways = {one: Way(), other: Way()}
+        self.up = True
+
+
+class Session:
+    """What one host knows of an edge."""
+
+    def __init__(self, edge: events.Edge) -> None:
+        self.edge = edge
+        self.dial = self.banned = self.relayed = False
+        self.failures = 0
+        self.link: Link | None = None
+
+
+class Host:
+    """A peer and what its driver keeps beside it."""
+
+    def __init__(self, net: "Network", name: str, have: int) -> None:
+        shape, origin = net.shape, name == ORIGIN
+        self.name = name
+        self.store = Store(net.manifest, have)
+        policy = Push() if shape.push else Rarest()
+        if origin and shape.frugal_origin:
+            policy = HandOut(net.manifest.chunks)
+        self.peer = Peer(
+            net.manifest,
+            RUN,
+            policy,
+            random.Random(f"{net.seed} {name}"),
+            have=have,
+            progress=self.store.progress,
+            slots=shape.slots,
+            credit=shape.credit,
+            frugal=origin and shape.frugal_origin,
+        )
+        self.sessions: dict[str, Session] = {}
+        self.turn: deque[str] = deque()
+        self.up_busy = False
+        self.down_free = 0.0
+        self.slowness = 1.0
+        self.alive = True
+        self.frozen: list | None = None
+        """What waits until it thaws."""
+        self.corrupts = False
+        self.sent = 0
+        self.received: Counter[tuple[int, int]] = Counter()
+        self.timer_at: float | None = None
+        self.completed_at: float | None = None
+
+
+class Network:
+    """``run`` plays what was scheduled with ``at``; time is ``now``, in seconds."""
+
+    def __init__(
+        self, topology: str, chunks: int, *, seed=0, blocks=4, fanout=None, check_every=1
+    ) -> None:
+        self.now = 0.0
+        self.seed = seed
+        self.manifest = manifest_of(chunks, blocks)
+        self.shape = shape_of(topology)
+        rng = random.Random(seed)
+        self.plan = plan_for(topology, ORIGIN, rng, chunks=max(chunks, 1), fanout=fanout)
+        self.tracker = tracker.Tracker(self.plan, ORIGIN)
+        self.hosts: dict[str, Host] = {}
+        self.blocked: set[tuple[str, str]] = set()
+        """(who dials, whom) that never succeeds."""
+        self.relays = True
+        self.dropped: list[tuple[str, str, str]] = []
+        self.isolated: list[str] = []
+        self._heap: list = []
+        self._ticket = count()
+        self._to_come = 0
+        """Joins that are scheduled."""
+        self._check_every = check_every
+        self._handled = 0
+        self.at(1.0, self._tick)
+
+    # -- what a test does
+
+    def at(self, when: float, call, *args) -> None:
+        heapq.heappush(self._heap, (when, next(self._ticket), call, args))
+
+    def join_at(self, when: float, name: str, **how) -> None:
+        self._to_come += 1
+        self.at(when, self._joins, name, how)
+
+    def _joins(self, name: str, how: dict) -> None:
+        self._to_come -= 1
+        self.join(name, **how)
+
+    def join(self, name: str, *, have: int = 0, rack: str = "") -> None:
+        host = self.hosts[name] = Host(
+            self, name, bitfield.full(self.manifest.chunks) if name == ORIGIN else have
+        )
+        if host.peer.complete:
+            host.completed_at = self.now
+        self._tell(tracker.Joined(name, rack, have))
+
+    def die(self, name: str, *, noticed: float = 0.05) -> None:
+        """Its links break at once; the tracker hears of it later."""
+        host = self.hosts.get(name)
+        if host is None or not host.alive:
+            return
+        host.alive = False
+        for session in list(host.sessions.values()):
+            self._break(session.link)
+        host.sessions.clear()
+        self.at(self.now + noticed, self._tell, tracker.Left(name))
+
+    def cut(self, one: str, other: str) -> None:
+        """The link breaks; it may be dialled again."""
+        session = self.hosts[one].sessions.get(other) if one in self.hosts else None
+        if session is not None:
+            self._break(session.link)
+
+    def freeze(self, name: str) -> None:
+        if self.hosts[name].frozen is None:
+            self.hosts[name].frozen = []
+
+    def thaw(self, name: str) -> None:
+        host = self.hosts[name]
+        held, host.frozen = host.frozen or [], None
+        for call, args in held:
+            call(*args)
+        self._pump(host)
+
+    def run(self, seconds: float = 120.0, *, steps: int = 2_000_000, settle: float = 1.0) -> None:
+        """Until every living host that is not frozen is complete and ``settle`` seconds more;
+        AssertionError with the state of those that are not, if that takes longer or more steps."""
+        end, last = self.now + seconds, None
+        while self._heap:
+            when = self._heap[0][0]
+            if last is None and not self._to_come and self._finished():
+                last = self.now + settle
+            if when > (end if last is None else last):
+                break
+            steps -= 1
+            assert steps, f"still busy\n{self.dump()}"
+            self.now, _, call, args = heapq.heappop(self._heap)
+            call(*args)
+        assert last is not None, f"not complete after {self.now:.1f} s\n{self.dump()}"
+        for host in self.hosts.values():
+            host.peer.check_invariants()
+
+    @property
+    def living(self) -> list[Host]:
+        return [h for h in self.hosts.values() if h.alive]
+
+    def _finished(self) -> bool:
+        return not any(
+            h.alive and h.frozen is None and not h.peer.complete for h in self.hosts.values()
+        )
+
+    def _unfinished(self) -> list[Host]:
+        return [h for h in self.living if h.frozen is None and not h.peer.complete]
+
+    def copies(self) -> float:
+        """How many times the content left the origin."""
+        return self.hosts[ORIGIN].sent / self.manifest.size if self.manifest.size else 0.0
+
+    def dump(self) -> str:
+        """Who lacks what, and what it waits for."""
+        lines = []
+        for host in self._unfinished():
+            missing = host.peer.state.every & ~host.peer.have
+            coming = [(i.chunk, i.peer) for i in host.peer._receiver.inbound]
+            lines.append(f"{host.name} lacks {list(bitfield.chunks(missing))}, coming: {coming}")
+            for n in host.peer.state.neighbours.values():
+                other = self.hosts[n.id].peer.state.neighbours.get(host.name)
+                lines.append(
+                    f"    {n.id}: {bitfield.count(n.has & missing)} useful, greeted {n.greeted}"
+                    + (f", owes it {other.credit=} {other.offered=:x} {other.sending=:x}"
+                       f" {other.refused=:x} {other.flow=:x}" if other else "")
+                )  # fmt: skip
+            if not host.peer.state.neighbours:
+                lines.append(f"    no neighbours; sessions {list(host.sessions)}")
+        return "\n".join(lines[:60])
+
+    # -- the tracker
+
+    def _tick(self) -> None:
+        self._tell(tracker.Tick())
+        self.at(self.now + 1.0, self._tick)
+
+    def _tell(self, event) -> None:
+        for effect in self.tracker.handle(event, self.now):
+            self.at(self.now + 2 * LATENCY, self._obey, effect)
+
+    def _obey(self, effect) -> None:
+        match effect:
+            case tracker.Introduce(peer, other, edge, dial):
+                self._for_host(peer, self._announce, peer, other, edge, dial)
+            case tracker.Part(peer, other):
+                self._for_host(peer, self._part, peer, other)
+            case tracker.TellHeld(mask):
+                if ORIGIN in self.hosts:
+                    self._for_host(ORIGIN, self._feed, self.hosts[ORIGIN], events.ChunksHeld(mask))
+            case tracker.Relay(peer, edge):
+                if self.relays:
+                    self._for_host(ORIGIN, self._announce, ORIGIN, peer, edge, True, True)
+                else:
+                    self._tell(tracker.RelayFailed(peer, "forbidden"))
+            case tracker.Isolated(peer, _):
+                self.isolated.append(peer)
+                self.die(peer, noticed=0.0)
+
+    def _for_host(self, name: str, call, *args) -> None:
+        host = self.hosts.get(name)
+        if host is None or not host.alive:
+            return
+        if host.frozen is not None:
+            host.frozen.append((self._for_host, (name, call, *args)))
+        else:
+            call(*args)
+
+    # -- links
+
+    def _announce(self, name, other, edge, dial, relayed=False) -> None:
+        sessions = self.hosts[name].sessions
+        session = sessions.get(other)
+        if session is None:
+            session = sessions[other] = Session(edge)
+        session.edge, session.dial, session.relayed = edge, dial, relayed
+        if session.link is not None:
+            self._feed(self.hosts[name], events.EdgeChanged(other, edge))
+        elif dial:
+            session.failures = 0
+            self.at(self.now + 3 * LATENCY, self._for_host, name, self._dial, name, other, self.now)
+
+    def _part(self, name, other) -> None:
+        session = self.hosts[name].sessions.pop(other, None)
+        if session is not None:
+            self._break(session.link)
+            if session.link is not None:
+                self._feed(self.hosts[name], events.LinkDown(other))
+
+    def _dial(self, name, other, since) -> None:
+        host, remote = self.hosts[name], self.hosts[other]
+        session = host.sessions.get(other)
+        if session is None or session.link is not None or not session.dial or session.banned:
+            return
+        blocked = (name, other) in self.blocked and not session.relayed
+        theirs = remote.sessions.get(name)
+        awaited = remote.alive and not blocked and (theirs is None or remote.frozen is not None)
+        if awaited and self.now - since < WAITS_FOR_EDGE:
+            self.at(self.now + 0.05, self._for_host, name, self._dial, name, other, since)
+        elif not remote.alive or blocked or theirs is None or theirs.link or theirs.banned:
+            self._redial(name, other, session)
+        else:
+            session.link = theirs.link = Link(name, other)
+            for one, its, whom in ((host, session, other), (remote, theirs, name)):
+                its.failures = 0
+                self._feed(one, events.LinkUp(whom, its.edge))
+
+    def _redial(self, name, other, session) -> None:
+        if not session.dial or session.banned:
+            return
+        session.failures += 1
+        if session.failures >= 3:
+            self._tell(tracker.DialFailed(name, other))
+            return
+        when = self.now + REDIALS[session.failures - 1]
+        self.at(when, self._for_host, name, self._dial, name, other, when)
+
+    def _break(self, link: Link | None) -> None:
+        if link is not None and link.up:
+            link.up = False
+            for name in link.ways:
+                other = next(n for n in link.ways if n != name)
+                self.at(self.now + LATENCY, self._for_host, name, self._broken, name, other, link)
+
+    def _broken(self, name, other, link) -> None:
+        session = self.hosts[name].sessions.get(other)
+        if session is not None and session.link is link:
+            session.link = None
+            self._feed(self.hosts[name], events.LinkDown(other))
+            self._redial(name, other, session)
+            self._count_links(name)
+
+    def _count_links(self, name) -> None:
+        standing = sum(s.link is not None for s in self.hosts[name].sessions.values())
+        self._tell(tracker.LinksCounted(name, standing))
+
+    # -- the peer's driver
+
+    def _feed(self, host: Host, event) -> None:
+        if not host.alive:
+            return
+        effects = host.peer.handle(event, self.now)
+        self._handled += 1
+        if self._handled % self._check_every == 0:
+            host.peer.check_invariants()
+        for effect in effects:
+            self._perform(host, effect)
+        if isinstance(event, events.LinkUp):
+            self._count_links(host.name)
+        at = host.peer.wakeup
+        if at is not None and at != host.timer_at:
+            host.timer_at = at
+            self.at(at, self._for_host, host.name, self._timer, host, at)
+        self._pump(host)
+
+    def _timer(self, host: Host, at: float) -> None:
+        if host.timer_at == at:
+            host.timer_at = None
+            self._feed(host, events.TimerFired())
+
+    def _perform(self, host: Host, effect) -> None:
+        if isinstance(effect, events.Completed):
+            assert host.completed_at is None, "complete twice"
+            host.completed_at = self.now
+            return
+        session = host.sessions.get(effect.peer)
+        if session is None or session.link is None:
+            return
+        way = session.link.ways[host.name]
+        if isinstance(effect, events.Send):
+            self._carry(host, effect.peer, session.link, 0.0, self._frame_in, effect.frame)
+        elif isinstance(effect, events.StartSend):
+            assert effect.chunk not in (s[0] for s in way.streams), "streams a chunk twice"
+            way.streams.append([effect.chunk, effect.block])
+        elif isinstance(effect, events.StopSend):
+            way.streams[:] = [s for s in way.streams if s[0] != effect.chunk]
+        else:
+            self.dropped.append((host.name, effect.peer, effect.reason))
+            session.banned = True
+            link, session.link = session.link, None
+            self._break(link)
+            self._feed(host, events.LinkDown(effect.peer))
+
+    def _carry(self, host, other, link, duration, deliver, *what) -> None:
+        """Puts something on the link behind all that is on it."""
+        way, remote = link.ways[host.name], self.hosts[other]
+        arrival = max(self.now + LATENCY, way.last_arrival)
+        if duration:
+            arrival = max(arrival, remote.down_free + duration * remote.slowness)
+            remote.down_free = arrival
+        way.last_arrival = arrival
+        self.at(
+            arrival, self._for_host, other, self._arrive, host.name, other, link, deliver, *what
+        )
+
+    def _arrive(self, name, other, link, deliver, *what) -> None:
+        if link.up:
+            deliver(self.hosts[other], name, link, *what)
+
+    def _frame_in(self, host, sender, link, frame) -> None:
+        if isinstance(frame, (wire.Data, wire.Leaves)):
+            raise AssertionError("blocks do not go through the core")
+        self._feed(host, events.FrameReceived(sender, frame))
+
+    def _pump(self, host: Host) -> None:
+        """Takes the next block of the next stream to the uplink, if that is free."""
+        if host.up_busy or host.frozen is not None or not host.alive:
+            return
+        for other in [*host.turn, *(o for o in host.sessions if o not in host.turn)]:
+            session = host.sessions.get(other)
+            block = self._next_block(host, session.link) if session and session.link else None
+            if block is not None:
+                host.turn = deque([*(o for o in host.sessions if o != other), other])
+                self._transmit(host, other, session.link, *block)
+                return
+
+    def _next_block(self, host, link) -> tuple[int, int] | None:
+        way = link.ways[host.name]
+        if way.under_way >= WINDOW or not link.up:
+            return None
+        for stream in way.streams:
+            chunk, block = stream
+            if block < min(host.store.progress(chunk), self.manifest.blocks_in(chunk)):
+                stream[1] += 1
+                return chunk, block
+        return None
+
+    def _transmit(self, host, other, link, chunk, block) -> None:
+        host.up_busy = True
+        link.ways[host.name].under_way += 1
+        host.sent += self.manifest.block_length(chunk, block)
+        last = block == self.manifest.blocks_in(chunk) - 1
+        self.at(
+            self.now + BLOCK_TIME * host.slowness, self._sent, host, other, link, chunk, block, last
+        )
+        if last:
+            self._feed(host, events.SendEnding(other, chunk))
+
+    def _sent(self, host, other, link, chunk, block, last) -> None:
+        host.up_busy = False
+        if link.up and host.alive:
+            self._carry(host, other, link, BLOCK_TIME, self._block_in, chunk, block, host.corrupts)
+            way = link.ways[host.name]
+            if last and [chunk, block + 1] in way.streams:
+                way.streams.remove([chunk, block + 1])
+                self._feed(host, events.SendEnded(other, chunk))
+        self._pump(host)
+
+    def _block_in(self, host, sender, link, chunk, block, corrupt) -> None:
+        link.ways[sender].under_way -= 1
+        host.received[chunk, block] += 1
+        if host.peer.expects(sender, chunk):
+            if corrupt and block == host.store.progress(chunk):
+                self._feed(host, events.ContentCorrupt(sender, chunk))
+            else:
+                whole = host.store.put(chunk, block)
+                if whole is not None:
+                    self._feed(host, events.BlockStored(sender, chunk, whole))
+        self._pump(self.hosts[sender])
