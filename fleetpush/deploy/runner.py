@@ -36,6 +36,9 @@ AGENT_SILENT = 20.0
 """Seconds without a word after which an agent counts as lost."""
 
 BEAT = 4.0
+LAG = 5.0
+"""Seconds that the event loop may be late before the operator is told."""
+
 LEAVE_WITHIN = 15.0
 LIFETIME = 7 * 24 * 3600.0
 """Seconds that the run's certificates are good for: longer than any run."""
@@ -96,6 +99,7 @@ class Run:
             if work.done():
                 work.result()
             else:
+                self._dismiss()
                 work.cancel()
         finally:
             await self._leave(agents, hashing, watch)
@@ -249,10 +253,16 @@ class Run:
     async def _watch(self) -> None:
         """Beats to the agents, notices the silent, the stalled and the end of time."""
         loop = asyncio.get_running_loop()
-        beat_at = 0.0
+        beat_at, looked_at = 0.0, loop.time()
         while True:
             await asyncio.sleep(0.5)
             now = loop.time()
+            if now - looked_at > LAG:
+                held_up = f"this machine was too busy to run fleetpush for {now - looked_at:.0f} s"
+                self._chronicle.notice(
+                    "warning", f"{held_up}: agents leave after {AGENT_SILENT:.0f} s"
+                )
+            looked_at = now
             if self._options.deadline is not None and self._chronicle.at() > self._options.deadline:
                 self._deadline_passed = True
                 self._over.set()
@@ -290,6 +300,20 @@ class Run:
 
     # -- the end
 
+    def _dismiss(self) -> None:
+        """Says why hosts that are not done by now never will be."""
+        again = "deploy again to resume"
+        if self._interrupted is not None:
+            why = HostFailure("interrupted", f"interrupted before this host was done; {again}")
+        elif self._deadline_passed:
+            why = HostFailure("deadline", f"not done when the deadline passed; {again}")
+        elif self._origin_failure is not None and self._origin_failure.slug == "source_changed":
+            why = HostFailure("source_changed", "the source changed before this host was done")
+        else:
+            why = HostFailure("origin_lost", f"the origin's agent went before it was done; {again}")
+        for member in self._members.values():
+            member.dismissed = why
+
     async def _leave(
         self,
         agents: list[asyncio.Task[None]],
@@ -301,7 +325,9 @@ class Run:
         everyone = [self._origin, *self._members.values()]
         for member in everyone:
             member.channel.say({"do": "leave"})
-        running = [m.gone.wait() for m in everyone if m.channel.running]
+        # Who was cut loose was told long ago; it holds nobody up and leaves when its connection ends.
+        loose = [m for m in everyone if m.failure is not None and m.failure.slug == "stalled"]
+        running = [m.gone.wait() for m in everyone if m.channel.running and m not in loose]
         if running:
             waits = [asyncio.ensure_future(wait) for wait in running]
             await asyncio.wait(waits, timeout=LEAVE_WITHIN)
