@@ -83,6 +83,8 @@ class Member:
         self.gone = asyncio.Event()
         """Its process and channel are no more (or never were)."""
         self.failure: HostFailure | None = None
+        self.dismissed: HostFailure | None = None
+        """Why the run sends it away before it is done: its failure, unless it settles on its way out."""
         self.settled = asyncio.Event()
         """Verified and, where wanted, activated; or failed."""
         self._changed = changed
@@ -114,7 +116,9 @@ class Member:
         """How it ended; a host that never settled counts as failed."""
         failure = self.failure
         if failure is None and not self.settled.is_set():
-            failure = HostFailure("interrupted", "the run ended before this host was done")
+            failure = self.dismissed or HostFailure(
+                "interrupted", "the run ended before this host was done"
+            )
         if failure is not None:
             status = HostStatus.UNREACHABLE if failure.unreachable else HostStatus.FAILED
         else:
@@ -172,7 +176,7 @@ class Member:
         self.gone.set()
         self.greeted.set()
         if not self.settled.is_set():
-            self.fail(self._why_ended(status, reason))
+            self.fail(self.dismissed or self._why_ended(status, reason))
         self._changed(self, "gone", {})
 
     def _why_ended(self, status: int | None, reason: str) -> HostFailure:
