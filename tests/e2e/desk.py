@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.hosts import agents, contents, partials, wait_until
+from tests.e2e.hosts import agents, contents, wait_until, written
 
 if TYPE_CHECKING:
+    import signal
+
     from tests.fleet.sshd import SshdFleet
 
 COMMAND = (sys.executable, "-m", "fleetpush")
@@ -166,9 +167,13 @@ class Desk:
         paths = {name(i): self.home(i) / (where or wanted.name) for i in range(hosts)}
         return [n for n, p in paths.items() if p.exists() and p.read_bytes() == content]
 
-    def received(self, hosts: int) -> int:
-        """Bytes that lie on disks in partials: what a deploy has brought there so far."""
-        return sum(p.stat().st_blocks * 512 for h in self.homes(hosts) for p in partials(h))
+    def taken_in(self) -> int:
+        """Bytes that the agents now living on the hosts have written to their disks and to each other:
+        about twice the content that they hold.
+
+        (A partial's size and blocks say nothing: its room is reserved at once.)
+        """
+        return sum(written(pid) for pid, home in self.agents().items() if home != self.root)
 
     def agents(self) -> dict[int, Path]:
         """All agents of this operator's commands: on the hosts and, in ``root``, the origin's."""

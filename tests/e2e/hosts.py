@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import signal
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterable
 
 PARTIAL = re.compile(r"\..+\.fleetpush-[0-9a-f]{12}")
@@ -67,3 +67,11 @@ def wait_until(condition: Callable[[], object], within: float, what: str) -> Non
     while not condition():
         assert time.monotonic() < give_up, f"not within {within:.0f} s: {what}"
         time.sleep(0.05)
+
+
+def written(pid: int) -> int:
+    """Bytes that a process has written to files and pipes so far; 0 once it is gone."""
+    with suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("wchar:"))
+    return 0

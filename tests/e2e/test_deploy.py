@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sshd
 
 MIB = 1024 * 1024
-TOP = "schema run_id command exit_code status topology discovery encrypt manifest hosts timing traffic results"
+TOP = (
+    "schema run_id command exit_code status topology discovery encrypt"
+    " manifest hosts timing traffic results"
+)
 PROMISED = {
     "manifest": "digest size chunk_size chunks files",
     "hosts": "total verified already_present failed unreachable activated",
