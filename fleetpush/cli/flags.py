@@ -31,7 +31,7 @@ def _option(*names: str, **more: Any) -> Any:  # noqa: ANN401 - Typer's own sign
 
 Sources = Annotated[
     list[str],
-    typer.Argument(metavar="SRC", help="Files and directories to push.", rich_help_panel=WHAT),
+    typer.Argument(metavar="SRC", help="Files to push.", rich_help_panel=WHAT),
 ]
 Inventories = Annotated[
     list[str],
@@ -39,7 +39,7 @@ Inventories = Annotated[
         "-i",
         "--inventory",
         metavar="INV",
-        help="Inventory: a file, a directory, 'host1,host2,' or a file of inventories/. Repeatable.",
+        help="Inventory: a file, 'host1,host2,' or a file of inventories/. Repeatable.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -55,7 +55,7 @@ ExtraVars = Annotated[
         "-e",
         "--extra-vars",
         metavar="K=V",
-        help="Variables that beat the inventory's: k=v, JSON or @file. Repeatable.",
+        help="Variables that beat the inventory's: name=value. Repeatable.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -127,7 +127,7 @@ HostBwlimit = Annotated[
         "--host-bwlimit",
         metavar="R",
         parser=_parsed(values.rate),
-        help="Most bytes a second that each host sends.",
+        help="Most bytes a second that each host receives, and that it sends.",
         rich_help_panel=HOW,
     ),
 ]
