@@ -48,6 +48,7 @@ class Peer:
     ) -> None:
         self.state = State(manifest.chunks, have, slots, progress, rng)
         self._hello = wire.Hello(wire.VERSION, run, manifest.digest, frugal)
+        self._blocks_in = manifest.blocks_in
         self._sender = Sender(self.state, policy)
         self._receiver = Receiver(self.state, credit)
         self._news: list[int] = []
@@ -152,10 +153,14 @@ class Peer:
         if act is None:
             self.state.fault(n, f"sent {type(frame).__name__} where it does not belong")
             return
-        chunk = getattr(frame, "chunk", 0)
-        if chunk and chunk >= self.state.chunks:
-            self.state.fault(n, f"named chunk {chunk} of {self.state.chunks}")
-            return
+        chunk = getattr(frame, "chunk", None)
+        if chunk is not None:
+            if chunk >= self.state.chunks:
+                self.state.fault(n, f"named chunk {chunk} of {self.state.chunks}")
+                return
+            if getattr(frame, "block", 0) >= self._blocks_in(chunk):
+                self.state.fault(n, f"named a block that chunk {chunk} does not have")
+                return
         act(n, frame, now)
 
     def _hello_in(self, n: Neighbour, frame: wire.Hello, now: float) -> None:

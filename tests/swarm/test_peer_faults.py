@@ -1,0 +1,260 @@
+"""A neighbour that breaks the protocol is dropped, by name, and nobody else."""
+
+import random
+
+import pytest
+
+from fleetpush.swarm import bitfield, wire
+from fleetpush.swarm.events import (
+    BlockStored,
+    Completed,
+    ContentCorrupt,
+    DropPeer,
+    Edge,
+    FrameReceived,
+    LinkDown,
+    LinkUp,
+    Send,
+    StartSend,
+    StopSend,
+    TimerFired,
+)
+from fleetpush.swarm.peer import Peer
+from fleetpush.swarm.picker import Rarest
+from tests.swarm.network import RUN, manifest_of
+
+MANIFEST = manifest_of(4)
+HELLO = wire.Hello(wire.VERSION, RUN, MANIFEST.digest)
+
+
+def bits(mask: int, chunks: int = 4) -> wire.Bitfield:
+    return wire.Bitfield(bitfield.to_bytes(mask, chunks))
+
+
+class Desk:
+    """One peer, spoken to by hand. ``blocks[c]``: the verified blocks of chunk ``c``."""
+
+    def __init__(self, have: int = 0, manifest=MANIFEST) -> None:
+        self.blocks = [4 if have >> c & 1 else 0 for c in range(manifest.chunks)]
+        self.now = 0.0
+        self.peer = Peer(
+            manifest,
+            RUN,
+            Rarest(),
+            random.Random(1),
+            have=have,
+            progress=self.blocks.__getitem__,
+            slots=2,
+            credit=3,
+        )
+
+    def feed(self, event) -> list:
+        effects = self.peer.handle(event, self.now)
+        self.peer.check_invariants()
+        return effects
+
+    def say(self, peer: str, *frames) -> list:
+        return [e for frame in frames for e in self.feed(FrameReceived(peer, frame))]
+
+    def meet(self, peer: str, has: int = 0) -> list:
+        self.feed(LinkUp(peer, Edge()))
+        return self.say(peer, HELLO, bits(has))
+
+    def take(self, peer: str, chunk: int, blocks: int) -> list:
+        """So many blocks of ``chunk`` from ``peer`` arrive."""
+        effects = []
+        for _ in range(blocks):
+            self.blocks[chunk] += 1
+            effects += self.feed(BlockStored(peer, chunk, self.blocks[chunk] == 4))
+        return effects
+
+
+def sends(effects: list, peer: str | None = None) -> list:
+    return [e.frame for e in effects if isinstance(e, Send) and peer in (None, e.peer)]
+
+
+def drops(effects: list) -> list[str]:
+    return [e.peer for e in effects if isinstance(e, DropPeer)]
+
+
+def test_a_link_begins_with_hello_and_bitfield():
+    desk = Desk(have=0b101)
+    assert sends(desk.feed(LinkUp("a", Edge()))) == [HELLO, bits(0b101)]
+
+
+OUT_OF_TURN = [
+    wire.Have((1,)),
+    wire.Offer(0),
+    wire.Accept(0, 0),
+    wire.Decline(0, wire.BUSY),
+    wire.Credit(),
+    wire.Want(0, 0),
+    wire.Cancel(0),
+    wire.Stop(0),
+    wire.Lane(bytes(16)),
+    wire.OpenLane(bytes(16)),
+]
+
+
+@pytest.mark.parametrize("frame", [*OUT_OF_TURN, bits(0)], ids=lambda f: type(f).__name__)
+def test_whatever_comes_before_the_hello_drops_the_peer(frame):
+    desk = Desk(have=0b1)
+    desk.meet("b")
+    desk.feed(LinkUp("a", Edge()))
+    assert drops(desk.say("a", frame)) == ["a"]
+
+
+@pytest.mark.parametrize("frame", [*OUT_OF_TURN, HELLO], ids=lambda f: type(f).__name__)
+def test_whatever_comes_between_hello_and_bitfield_drops_the_peer(frame):
+    desk = Desk(have=0b1)
+    desk.feed(LinkUp("a", Edge()))
+    assert drops(desk.say("a", HELLO)) == []
+    assert drops(desk.say("a", frame)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        HELLO,
+        bits(0),
+        wire.Have((0, 4)),
+        wire.Offer(4),
+        wire.Offer(0xFFFFFFFF),
+        wire.Accept(4, 0),
+        wire.Accept(0, 4),
+        wire.Decline(4, wire.HAVE),
+        wire.Want(4, 0),
+        wire.Want(0, 4),
+        wire.Want(3, 3),
+        wire.Cancel(4),
+        wire.Stop(4),
+        wire.Lane(bytes(16)),
+        wire.OpenLane(bytes(16)),
+    ],
+    ids=repr,
+)
+def test_what_has_no_place_among_the_greeted_drops_the_peer(frame):
+    desk = Desk(have=0b1)
+    desk.meet("b")
+    desk.meet("a")
+    assert drops(desk.say("a", frame)) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "hello",
+    [
+        HELLO._replace(version=wire.VERSION + 1),
+        HELLO._replace(run=b"x" * 16),
+        HELLO._replace(digest=b"x" * 32),
+    ],
+)
+def test_another_version_run_or_content_drops_the_peer(hello):
+    desk = Desk()
+    desk.feed(LinkUp("a", Edge()))
+    assert drops(desk.say("a", hello)) == ["a"]
+
+
+@pytest.mark.parametrize("data", [b"", b"\0\0", b"\x10"])
+def test_a_bitfield_of_another_size_drops_the_peer(data):
+    desk = Desk()
+    desk.feed(LinkUp("a", Edge()))
+    assert drops(desk.say("a", HELLO, wire.Bitfield(data))) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [wire.Offer(0), wire.Accept(0, 0), wire.Want(0, 0), wire.Stop(0), wire.Cancel(0)],
+    ids=repr,
+)
+def test_an_empty_content_has_not_even_chunk_zero(frame):
+    manifest = manifest_of(0)
+    desk = Desk(manifest=manifest)
+    desk.feed(LinkUp("a", Edge()))
+    desk.say("a", HELLO._replace(digest=manifest.digest), wire.Bitfield(b""))
+    assert drops(desk.say("a", frame)) == ["a"]
+
+
+def test_wrong_bytes_drop_their_sender():
+    desk = Desk()
+    desk.meet("a", 0b1)
+    desk.say("a", wire.Offer(0))
+    assert drops(desk.feed(ContentCorrupt("a", 0))) == ["a"]
+
+
+def test_a_stream_that_breaks_off_goes_on_elsewhere_from_its_first_missing_block():
+    desk = Desk()
+    desk.meet("a", 0b1)
+    desk.meet("b", 0b1)
+    assert sends(desk.say("a", wire.Offer(0))) == [wire.Accept(0, 0)]
+    desk.take("a", 0, 3)
+    assert not desk.peer.expects("b", 0)
+    desk.say("a", wire.Stop(0))
+    assert not desk.peer.expects("a", 0)
+    assert sends(desk.say("b", wire.Offer(0))) == [wire.Accept(0, 3)]
+
+
+def test_a_chunk_still_arriving_is_offered_and_its_loss_is_passed_on():
+    desk = Desk()
+    desk.meet("a", 0b1)
+    desk.meet("b")
+    desk.say("a", wire.Offer(0))
+    assert sends(desk.take("a", 0, 1), "b") == [wire.Offer(0)]
+    assert StartSend("b", 0, 0) in desk.say("b", wire.Accept(0, 0))
+    effects = desk.feed(LinkDown("a"))
+    assert StopSend("b", 0) in effects
+    assert sends(effects, "b") == [wire.Stop(0)]
+
+
+def test_an_acceptance_of_what_is_not_offered_any_more_is_stopped():
+    desk = Desk(have=0b1)
+    desk.meet("a")
+    desk.say("a", wire.Have((0,)))
+    assert sends(desk.say("a", wire.Accept(0, 0))) == [wire.Stop(0)]
+
+
+def test_the_loser_of_an_endgame_is_cancelled():
+    desk = Desk(have=0b1110)
+    desk.meet("a", 0b1)
+    desk.meet("b", 0b1)
+    desk.say("a", wire.Offer(0))
+    desk.take("a", 0, 1)
+    asked = []
+    for _ in range(10):
+        desk.now = desk.peer.wakeup or desk.now
+        asked += sends(desk.feed(TimerFired()), "b")
+    assert wire.Want(0, 1) in asked
+    assert desk.peer.expects("a", 0)
+    assert desk.peer.expects("b", 0)
+    effects = desk.take("b", 0, 3)
+    assert sends(effects, "a") == [wire.Cancel(0), wire.Have((0,))]
+    assert Completed() in effects
+    assert not desk.peer.expects("a", 0)
+
+
+def test_a_cancelled_stream_ends():
+    desk = Desk(have=0b1)
+    desk.meet("a")
+    assert StartSend("a", 0, 2) in desk.say("a", wire.Accept(0, 2))
+    assert StopSend("a", 0) in desk.say("a", wire.Cancel(0))
+
+
+def test_a_want_is_served_or_stopped():
+    desk = Desk(have=0b1)
+    desk.meet("a")
+    assert sends(desk.say("a", wire.Want(1, 0))) == [wire.Stop(1)]
+    assert StartSend("a", 0, 1) in desk.say("a", wire.Want(0, 1))
+    assert desk.say("a", wire.Want(0, 1)) == []
+
+
+def test_who_was_turned_away_gets_credit_when_there_is_room():
+    desk = Desk()
+    desk.meet("a", 0b1111)
+    desk.meet("b", 0b1111)
+    assert sends(desk.say("a", *(wire.Offer(c) for c in range(3)))) == [
+        wire.Accept(c, 0) for c in range(3)
+    ]
+    assert sends(desk.say("b", wire.Offer(2))) == [wire.Decline(2, wire.INFLIGHT)]
+    assert sends(desk.say("b", wire.Offer(3))) == [wire.Decline(3, wire.BUSY)]
+    assert wire.Credit() in sends(desk.take("a", 0, 4), "b")
+    assert sends(desk.say("b", wire.Offer(0))) == [wire.Decline(0, wire.HAVE)]
+    assert sends(desk.say("b", wire.Offer(3))) == [wire.Accept(3, 0)]
