@@ -108,7 +108,15 @@ Effect = Union[Introduce, Part, Relay, TellHeld, Isolated]
 
 
 class _Member:
-    __slots__ = ("failed_edges", "joined_at", "links", "rack", "relayed")
+    __slots__ = (
+        "failed_edges",
+        "isolated",
+        "joined_at",
+        "links",
+        "rack",
+        "relay_failed",
+        "relayed",
+    )
 
     def __init__(self, rack: str, now: float) -> None:
         self.rack = rack
@@ -116,6 +124,10 @@ class _Member:
         self.links = 0
         self.failed_edges = 0
         self.relayed = False
+        self.relay_failed = ""
+        """Why, if it did."""
+        self.isolated = False
+        """Reported as such."""
 
 
 class Tracker:
@@ -127,6 +139,8 @@ class Tracker:
         self._members: dict[str, _Member] = {}
         self._dialed: dict[tuple[str, str], list[str]] = {}
         """Standing introductions: who was told to dial, in order of trial."""
+        self._held = 0
+        """What hosts had when they joined."""
         self._out: list[Effect] = []
         self._events: dict[type, Callable[[Any, float], None]] = {
             Joined: self._joined,
@@ -149,23 +163,35 @@ class Tracker:
         return out
 
     def _joined(self, event: Joined, now: float) -> None:
+        if event.peer in self._members:
+            self._left(Left(event.peer), now)
         self._members[event.peer] = _Member(event.rack, now)
         self._plan.join(event.peer, event.rack)
-        if event.have and event.peer != self._origin:
-            self._out.append(TellHeld(event.have))
+        if event.peer != self._origin:
+            self._held |= event.have
+        fresh = self._held if event.peer == self._origin else event.have
+        if fresh and self._origin in self._members:
+            self._out.append(TellHeld(fresh))
         self._announce(newcomer=event.peer)
 
     def _left(self, event: Left, now: float) -> None:
         if self._members.pop(event.peer, None) is None:
             return
         self._plan.leave(event.peer)
+        # The plan keeps its origin, but who has left has no edges.
+        for key in [key for key in self._dialed if event.peer in key]:
+            self._part(key)
         self._announce()
 
     def _announce(
         self, newcomer: str | None = None, relayed: tuple[str, str] | None = None
     ) -> None:
         """Makes known what the plan changed; ``relayed`` is introduced otherwise."""
-        for key, link in self._plan.links.take_changes():
+        links = self._plan.links
+        changes = dict(links.take_changes())
+        if newcomer == self._origin:
+            changes.update((key, links.get(key)) for key in links.pairs() if newcomer in key)
+        for key, link in changes.items():
             if key == relayed:
                 continue
             if link is None:
@@ -225,7 +251,7 @@ class Tracker:
 
     def _relay(self, peer: str) -> None:
         member = self._members[peer]
-        if member.relayed:
+        if member.relayed or self._origin not in self._members:
             return
         member.relayed = True
         key = pair(peer, self._origin)
@@ -250,8 +276,14 @@ class Tracker:
             return
         self._plan.unreachable(self._origin, event.peer)
         self._announce()
+        member.relay_failed = event.reason
         if not member.links:
-            self._out.append(Isolated(event.peer, event.reason))
+            self._isolate(event.peer, member)
+
+    def _isolate(self, peer: str, member: _Member) -> None:
+        if not member.isolated:
+            member.isolated = True
+            self._out.append(Isolated(peer, member.relay_failed))
 
     def _links_counted(self, event: LinksCounted, now: float) -> None:
         member = self._members.get(event.peer)
@@ -262,8 +294,9 @@ class Tracker:
 
     def _tick(self, event: Tick, now: float) -> None:
         for peer, member in list(self._members.items()):
-            lonely = (
-                not member.links and not member.relayed and now - member.joined_at > LINK_WITHIN
-            )
-            if lonely and peer != self._origin:
+            if peer == self._origin or member.links or now - member.joined_at <= LINK_WITHIN:
+                continue
+            if member.relay_failed:
+                self._isolate(peer, member)
+            else:
                 self._relay(peer)

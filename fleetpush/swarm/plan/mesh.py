@@ -36,7 +36,7 @@ class Mesh:
         self.links = Links()
 
     def join(self, peer: str, rack: str) -> None:
-        if peer == self._origin:
+        if peer == self._origin or peer in self._racks:
             return
         self._racks[peer] = rack
         self._neighbours[peer] = set()
@@ -47,7 +47,7 @@ class Mesh:
         if self._racks.pop(peer, None) is None:
             return
         self._cut = {p for p in self._cut if peer not in p}
-        orphans = list(self._neighbours[peer])
+        orphans = sorted(self._neighbours[peer])  # a set's order changes from process to process
         for other in orphans:
             self._part(peer, other)
         del self._neighbours[peer]
@@ -62,7 +62,7 @@ class Mesh:
     def adopt(self, peer: str) -> None:
         """Joins ``peer`` to the origin, beyond the origin's degree if need be."""
         self._cut.discard(pair(self._origin, peer))
-        if peer not in self._neighbours[self._origin]:
+        if peer in self._racks and peer not in self._neighbours[self._origin]:
             self._join(self._origin, peer)
 
     def _mend(self, peers: list[str]) -> None:

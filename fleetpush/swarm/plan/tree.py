@@ -76,7 +76,7 @@ class Tree:
         ]
 
     def join(self, peer: str, rack: str) -> None:
-        if peer == self._origin:
+        if peer in self._trees[0].children:
             return
         own = self._joined % self.stripes
         self._joined += 1
@@ -87,6 +87,8 @@ class Tree:
             self._place(tree, peer)
 
     def leave(self, peer: str) -> None:
+        if peer == self._origin:
+            return
         self._cut = {p for p in self._cut if peer not in p}
         for tree in self._trees:
             if peer not in tree.children:
@@ -113,7 +115,7 @@ class Tree:
         """Hangs ``peer`` on the origin in every tree, beyond the origin's one child if need be."""
         self._cut.discard(pair(self._origin, peer))
         for tree in self._trees:
-            if tree.parent.get(peer) != self._origin:
+            if peer in tree.children and tree.parent.get(peer) != self._origin:
                 tree.detach(peer)
                 tree.attach(peer, self._origin)
 
