@@ -7,6 +7,7 @@ a slug and a sentence; nothing but the data stays behind.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -151,6 +152,7 @@ class Agent:
             progress=store.progress,
             slots=shape["slots"],
             credit=shape["credit"],
+            bundle=shape["bundle"],
             frugal=self._is_origin and shape["frugal_origin"],
         )
         node.start(self._peer, store)
@@ -326,6 +328,10 @@ def _ssh_connection(config: dict[str, Any]) -> tuple[str, str]:
 def main() -> None:
     """Called by the bootstrap with the archive's bytes already consumed from stdin."""
     threading.stack_size(256 * 1024)
+    # What start-up made stays until the end: the collector need not look at it again and again.
+    gc.freeze()
+    gc.set_threshold(20_000)
+    gc.enable()
     loop = Loop()
     agent: list[Agent] = []
     control = Control(

@@ -47,7 +47,7 @@ class Enlistment:
 
     def ready(self, source: Source, identity: RunIdentity, topology: str, hosts: int) -> None:
         """The manifest is known: agents may be configured."""
-        shape = shape_of(topology)
+        shape = shape_of(topology, source.manifest.chunk_size)
         self._manifest = source.manifest.encode()
         self._identity = identity
         self._paths = [str(path) for path in source.paths]

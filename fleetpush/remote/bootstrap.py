@@ -54,7 +54,8 @@ if sys.version_info<(3,9):
   try:os.execvp(a[i],[a[i],"-I","-S","-c",a[2],a[1],a[2]]+a[i+1:])
   except OSError:pass
  sys.stderr.write("python "+sys.version.split()[0]+" is too old\\n");sys.exit(96)
-import marshal,zlib,_imp
+import marshal,zlib,gc
+gc.disable()
 def r(n):
  b=bytearray()
  while len(b)<n:

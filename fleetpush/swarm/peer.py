@@ -31,7 +31,10 @@ while much is missing; one frame a chunk and neighbour would cost more than a sm
 
 
 class Peer:
-    """``slots`` is u, ``credit`` is R (DESIGN: the exchange). ``progress(chunk)`` counts verified blocks."""
+    """``slots`` is u, ``credit`` is R, ``bundle`` how many small chunks count as one (see ``plan.Shape``).
+
+    ``progress(chunk)`` counts a chunk's verified blocks.
+    """
 
     def __init__(
         self,
@@ -44,9 +47,10 @@ class Peer:
         progress: Callable[[int], int],
         slots: int = 2,
         credit: int = 3,
+        bundle: int = 1,
         frugal: bool = False,
     ) -> None:
-        self.state = State(manifest.chunks, have, slots, progress, rng)
+        self.state = State(manifest.chunks, have, progress, rng, slots=slots, bundle=bundle)
         self._hello = wire.Hello(wire.VERSION, run, manifest.digest, frugal)
         self._blocks_in = manifest.blocks_in
         self._sender = Sender(self.state, policy)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         partial: int
         slots: int
         chunks: int
+        bundle: int
         availability: Availability
         neighbours: dict[str, Neighbour]
         rng: Rng
@@ -51,7 +52,10 @@ if TYPE_CHECKING:
 
 
 class Rarest:
-    """The mesh's default."""
+    """The mesh's default. Small chunks go in bundles: whoever got one offer gets the next few, too."""
+
+    def __init__(self) -> None:
+        self._last = ""
 
     def slots(self, peer: Holdings) -> int:
         return peer.slots
@@ -66,11 +70,16 @@ class Rarest:
         if not useful:
             return None
         chosen = min(useful, key=lambda n: n.count)
+        self._last = chosen.id
         rarest = peer.availability.rarest(mine & ~chosen.taken & chosen.flow)
         return chosen, bitfield.from_rotation(rarest, int(peer.rng.random() * peer.chunks))
 
     def _two_of(self, peer: Holdings, mine: int) -> list[Neighbour]:
         """At most two random neighbours with credit that lack something of ``mine``."""
+        last = peer.neighbours.get(self._last)
+        begun = last is not None and last.credit and 0 < bitfield.count(last.busy) < peer.bundle
+        if last is not None and begun and mine & ~last.taken & last.flow:
+            return [last]
         open_to = [n for n in peer.neighbours.values() if n.greeted and n.credit]
         found: list[Neighbour] = []
         while open_to and len(found) < 2:
@@ -113,8 +122,9 @@ class HandOut:
             return None
         for step in range(len(ring)):
             n = ring[(self._turn + step) % len(ring)]
-            if n.greeted and n.credit and not n.busy and free & n.flow:
-                self._turn = (self._turn + step + 1) % len(ring)
+            if n.greeted and n.credit and free & n.flow and bitfield.count(n.busy) < peer.bundle:
+                full = bitfield.count(n.busy) + 1 >= peer.bundle
+                self._turn = (self._turn + step + full) % len(ring)
                 return n, bitfield.lowest(free & n.flow)
         return None
 
@@ -130,19 +140,19 @@ class HandOut:
 
 
 class Push:
-    """A parent pushes to its children in order; one chunk at a time to each."""
+    """A parent pushes to its children in order; one bundle at a time to each."""
 
     def __init__(self) -> None:
         self._turn = 0
 
     def slots(self, peer: Holdings) -> int:
-        return max(1, sum(1 for n in peer.neighbours.values() if n.edge.send))
+        return peer.bundle * max(1, sum(1 for n in peer.neighbours.values() if n.edge.send))
 
     def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
         ring = list(peer.neighbours.values())
         for step in range(len(ring)):
             n = ring[(self._turn + step) % len(ring)]
-            if not n.greeted or not n.credit or n.busy:
+            if not n.greeted or not n.credit or bitfield.count(n.busy) >= peer.bundle:
                 continue
             wanted = n.flow & ~n.taken
             mine = wanted & peer.have or wanted & peer.partial

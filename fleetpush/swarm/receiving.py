@@ -247,7 +247,7 @@ class Receiver:
         """Room came free: tell as many of those we turned away as can use it, and one more."""
         room = self.inbound.room(now)
         if room and not self._state.complete:
-            for peer in list(self._owed)[: room + 1]:
+            for peer in list(self._owed)[: -(-room // self._state.bundle) + 1]:
                 self._credit(peer)
 
     def _credit(self, peer: str) -> None:

@@ -19,7 +19,14 @@ class State:
     """``have`` and ``partial`` are sets of chunks; ``progress(chunk)`` counts its verified blocks."""
 
     def __init__(
-        self, chunks: int, have: int, slots: int, progress: Callable[[int], int], rng: Rng
+        self,
+        chunks: int,
+        have: int,
+        progress: Callable[[int], int],
+        rng: Rng,
+        *,
+        slots: int,
+        bundle: int,
     ) -> None:
         self.chunks = chunks
         self.every = bitfield.full(chunks)
@@ -28,6 +35,8 @@ class State:
         """Chunks that have some blocks and are still arriving."""
         self.slots = slots
         """u: uploads offered or under way at once."""
+        self.bundle = bundle
+        """How many of them may go to one neighbour on purpose."""
         self.progress = progress
         self.rng = rng
         self.now = 0.0

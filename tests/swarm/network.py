@@ -102,6 +102,7 @@ class Host:
             have=have,
             progress=self.store.progress,
             slots=shape.slots,
+            bundle=shape.bundle,
             credit=shape.credit,
             frugal=origin and shape.frugal_origin,
         )
@@ -129,7 +130,7 @@ class Network:
         self.now = 0.0
         self.seed = seed
         self.manifest = manifest_of(chunks, blocks)
-        self.shape = shape_of(topology)
+        self.shape = shape_of(topology, self.manifest.chunk_size)
         rng = random.Random(seed)
         self.plan = plan_for(topology, ORIGIN, rng, chunks=max(chunks, 1), fanout=fanout)
         self.tracker = tracker.Tracker(self.plan, ORIGIN)

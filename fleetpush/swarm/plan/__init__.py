@@ -41,14 +41,23 @@ class Shape(NamedTuple):
     """Parents push in order (tree, star), instead of rarest first (mesh)."""
     frugal_origin: bool
     slots: int
+    """u: uploads offered or under way at once."""
     credit: int
+    """R: chunks coming in at once."""
+    bundle: int
+    """Chunks that go to one neighbour at a time."""
 
 
-def shape_of(topology: str) -> Shape:
-    """How peers behave in ``topology``: mesh, tree or star."""
+BUNDLE = 256 * 1024
+"""Bytes in flight to one neighbour below which a chunk costs more in messages than in moving."""
+
+
+def shape_of(topology: str, chunk_size: int) -> Shape:
+    """How peers behave in ``topology`` (mesh, tree or star) with chunks of ``chunk_size`` bytes."""
+    bundle = max(1, BUNDLE // chunk_size)
     if topology == "mesh":
-        return Shape(push=False, frugal_origin=True, slots=2, credit=3)
-    return Shape(push=True, frugal_origin=False, slots=2, credit=4)
+        return Shape(False, True, slots=2 * bundle, credit=3 * bundle, bundle=bundle)
+    return Shape(True, False, slots=2 * bundle, credit=4 * bundle, bundle=bundle)
 
 
 def plan_for(
