@@ -15,10 +15,11 @@ from fleetpush.net.link import Link, errno_text
 from fleetpush.net.loop import READ
 from fleetpush.net.session import Session
 from fleetpush.net.tls import subject_of
+from fleetpush.swarm.wire import TOKEN, Data, Leaves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fleetpush.net.loop import Loop
+    from fleetpush.net.loop import Loop, Timer
     from fleetpush.net.session import Sink
     from fleetpush.net.tls import Contexts
     from fleetpush.swarm.events import Edge
@@ -32,6 +33,9 @@ DIALS = 3
 FIRST_RETRY = 0.15
 MAX_STRANGERS = 256
 """Connections that have not proved who they are yet."""
+
+REST = 0.2
+"""Seconds without accepting after the system had no descriptor for a caller."""
 
 MAX_WAITING = 64
 WAIT_FOR_EDGE = 5.0
@@ -51,7 +55,10 @@ class Edges:
         self._rng = rng
         self._clear = clear
         self._listener: socket.socket | None = None
+        self._resting: Timer | None = None
         self._strangers: set[Link] = set()
+        self._silent: dict[int, tuple[socket.socket, Timer]] = {}
+        """Callers of which not even the first byte came, by descriptor."""
         self._waiting: dict[str, Link] = {}
         self._lanes = Lanes(self._connecting, self._lane_link)
         self.sessions: dict[str, Session] = {}
@@ -78,6 +85,8 @@ class Edges:
         if waiting is not None and not waiting.is_closed:
             self._attach(session, waiting)
             waiting.resume_reading()
+        elif dial and session.banned:
+            self._sink.session_unreachable(session, "it broke the protocol")
         elif dial:
             session.dials = 0
             self._dial(session)
@@ -100,8 +109,13 @@ class Edges:
             self.part(peer)
         for link in [*self._strangers, *self._waiting.values()]:
             link.close()
+        for fd in list(self._silent):
+            self._hear(fd).close()
         if self._listener is not None:
-            self._loop.unregister(self._listener.fileno())
+            if self._resting is None:
+                self._loop.unregister(self._listener.fileno())
+            else:
+                self._resting.cancel()
             self._listener.close()
             self._listener = None
 
@@ -141,29 +155,39 @@ class Edges:
                 sock, _ = self._listener.accept()
             except (BlockingIOError, InterruptedError):
                 return
+            except ConnectionAbortedError:
+                continue  # the caller is gone already
             except OSError:
-                return  # out of descriptors, or the caller is gone already: it will call again
+                self._rest()
+                return
             sock.setblocking(False)
-            if len(self._strangers) >= MAX_STRANGERS:
+            if len(self._strangers) + len(self._silent) >= MAX_STRANGERS:
                 sock.close()
             elif self._clear:
                 self._tell_apart(sock)
             else:
                 self._strangers.add(Link(self._loop, sock, self, self._tls, server=True))
 
+    def _rest(self) -> None:
+        """Out of descriptors or memory: callers wait in the kernel until some are free again."""
+        listener = self._listener
+        assert listener is not None
+        self._loop.unregister(listener.fileno())
+
+        def again() -> None:
+            self._resting = None
+            self._loop.register(listener.fileno(), READ, self._acceptable)
+
+        self._resting = self._loop.call_later(REST, again)
+
     def _tell_apart(self, sock: socket.socket) -> None:
         """TLS or a lane in clear, by the first byte."""
         fd = sock.fileno()
-
-        def drop() -> None:
-            self._loop.unregister(fd)
-            sock.close()
-
-        timer = self._loop.call_later(WAIT_FOR_EDGE, drop)
+        timer = self._loop.call_later(WAIT_FOR_EDGE, lambda: self._hear(fd).close())
+        self._silent[fd] = sock, timer
 
         def first_byte(mask: int) -> None:
-            timer.cancel()
-            self._loop.unregister(fd)
+            self._hear(fd)
             try:
                 head = sock.recv(1, socket.MSG_PEEK)
             except OSError:
@@ -175,6 +199,13 @@ class Edges:
             self._strangers.add(Link(self._loop, sock, self, tls, server=True))
 
         self._loop.register(fd, READ, first_byte)
+
+    def _hear(self, fd: int) -> socket.socket:
+        """The caller on ``fd`` is silent no more."""
+        sock, timer = self._silent.pop(fd)
+        timer.cancel()
+        self._loop.unregister(fd)
+        return sock
 
     # -- dialling
 
@@ -240,7 +271,10 @@ class Edges:
             self._attach(session, link)
 
     def _wait(self, peer: str, link: Link) -> None:
-        if peer in self._waiting or len(self._waiting) >= MAX_WAITING:
+        earlier = self._waiting.pop(peer, None)
+        if earlier is not None:
+            earlier.close()  # unread, so nobody noticed that its caller has given it up
+        if len(self._waiting) >= MAX_WAITING:
             link.close()
             return
         self._waiting[peer] = link
@@ -259,7 +293,6 @@ class Edges:
         if session.retry is not None:
             session.retry.cancel()
         session.attempt = None
-        session.dials = 0
         session.control = link
         link.session = session
         self._sink.session_up(session)
@@ -271,7 +304,15 @@ class Edges:
         if session is None:
             self._lane_greeted(link, frames)
             return
-        if self._clear:
+        session.dials = (
+            0  # only now: a link that the other side closes at once is a dial that failed
+        )
+        if link is session.lane:
+            if not all(isinstance(f, (Data, Leaves)) for f in frames):
+                link.close()
+                self.closed(link, "more than blocks came in clear")
+                return
+        elif self._clear:
             frames = self._lanes.without_own(session, link, frames)
         self._sink.session_frames(session, link, frames, size)
 
@@ -300,9 +341,11 @@ class Edges:
 
     def drop(self, session: Session) -> None:
         """Ends the links of a peer that broke the protocol, for good."""
-        session.dial = False
+        dialled, session.dial = session.dial, False
         session.banned = True
         self._end(session, "it broke the protocol")
+        if dialled:
+            self._sink.session_unreachable(session, "it broke the protocol")
 
     def _end(self, session: Session, reason: str) -> None:
         control, lane = session.control, session.lane
@@ -336,6 +379,8 @@ class Edges:
             link.close()
 
     def _lane_greeted(self, link: Link, frames: list[Frame]) -> None:
+        if not frames and link.bytes_in < 4 + TOKEN:
+            return  # its first frame was cut in two on the way
         self._strangers.discard(link)
         session = self._lanes.greeted(link, frames)
         if session is None:

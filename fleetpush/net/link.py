@@ -219,6 +219,8 @@ class Link:
                     break  # most likely all there is; if not, the socket says so again
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError):
             pass
+        except ssl.SSLError as error:
+            return filled, f"no TLS with it: {error.reason or error}"
         except OSError as error:
             return filled, errno_text(error.errno or 0)
         return filled, ""
