@@ -3,7 +3,7 @@
 - ``Rarest``: every peer of a mesh. Two random choices, keep the neighbour that has less (the power of two
   choices), rarest chunk first, ties broken at random.
 - ``HandOut``: the origin of a mesh. Every chunk goes out once before any goes twice; then the origin keeps
-  still and serves only who asks (*frugal*).
+  still and serves only who asks (*frugal*), and goes on serving those whom nobody else gives anything.
 - ``Push``: a parent in a tree or a star. Each child in turn gets the lowest chunk it lacks.
 """
 
@@ -49,6 +49,9 @@ if TYPE_CHECKING:
 
         def held(self, mask: int) -> None:
             """Somebody in the swarm holds ``mask``."""
+
+        def asked(self, n: Neighbour, chunk: int) -> None:
+            """``n`` made no progress for a while and wants ``chunk`` of us."""
 
 
 class Rarest:
@@ -99,6 +102,9 @@ class Rarest:
     def held(self, mask: int) -> None:
         """The neighbours' bitfields tell it all."""
 
+    def asked(self, n: Neighbour, chunk: int) -> None:
+        """It is offered what it lacks anyway."""
+
 
 class HandOut:
     """The mesh's origin: ``todo`` holds the chunks that nobody is known to have."""
@@ -106,6 +112,11 @@ class HandOut:
     def __init__(self, chunks: int) -> None:
         self.todo = bitfield.full(chunks)
         self._turn = 0
+        self._cut_off: dict[str, int] = {}
+        """Neighbours that had to ask, and what they had then. They may have no link but ours, or stand with
+        others on the far side of a firewall."""
+        self._again = 0
+        """What went out to those."""
 
     def slots(self, peer: Holdings) -> int:
         return peer.slots
@@ -119,7 +130,7 @@ class HandOut:
                 under_way |= n.offered | n.sending
         free = self.todo & ~under_way
         if not free:
-            return None
+            return None if self.todo else self._next_again(peer)
         for step in range(len(ring)):
             n = ring[(self._turn + step) % len(ring)]
             if n.greeted and n.credit and free & n.flow and bitfield.count(n.busy) < peer.bundle:
@@ -127,6 +138,26 @@ class HandOut:
                 self._turn = (self._turn + step + full) % len(ring)
                 return n, bitfield.lowest(free & n.flow)
         return None
+
+    def _next_again(self, peer: Holdings) -> tuple[Neighbour, int] | None:
+        """For one of those cut off; what none of them was given comes first, as they may trade it."""
+        for name, had in list(self._cut_off.items()):
+            n = peer.neighbours.get(name)
+            if n is None or n.has & ~(had | n.sent | n.sending | self._again):
+                del self._cut_off[name]  # gone, or somebody serves it after all
+                continue
+            lacks = peer.have & ~n.taken & n.flow
+            if lacks and n.greeted and n.credit and bitfield.count(n.busy) < peer.bundle:
+                wanted = peer.availability.rarest(lacks & ~self._again or lacks)
+                chunk = bitfield.from_rotation(wanted, int(peer.rng.random() * peer.chunks))
+                self._again |= 1 << chunk
+                self._cut_off[name] = self._cut_off.pop(name)  # the others first next time
+                return n, chunk
+        return None
+
+    def asked(self, n: Neighbour, chunk: int) -> None:
+        self._cut_off[n.id] = n.has
+        self._again |= 1 << chunk
 
     def lost(self, peer: Holdings, gone: Neighbour) -> None:
         """What only ``gone`` is known to have had goes out again, first."""
@@ -166,3 +197,6 @@ class Push:
 
     def held(self, mask: int) -> None:
         """A child's bitfield says what it lacks."""
+
+    def asked(self, n: Neighbour, chunk: int) -> None:
+        """It is sent what it lacks anyway."""

@@ -92,6 +92,7 @@ class Sender:
         if n.sending & bit:
             return
         if (state.have | state.partial) & bit and bitfield.count(n.sending) <= state.slots:
+            self._policy.asked(n, frame.chunk)
             self._start(n, frame.chunk, frame.block)
         else:
             state.send(n.id, wire.Stop(frame.chunk))
