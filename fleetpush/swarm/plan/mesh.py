@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 DEGREE = 16
 FEW_CHUNKS = 100
-"""A content of fewer chunks passes in less time than the handshakes of sixteen links take: half will do."""
+"""A content of fewer chunks passes in less time than the handshakes of sixteen links take."""
+
+FEW_DEGREE = 6
+"""Half of them made by each newcomer: two keep a random graph in one piece (Fenner and Frieze, 1982)."""
 
 ORIGIN_DEGREE = 16
 
@@ -27,7 +30,7 @@ class Mesh:
     stripes = 1
 
     def __init__(self, origin: str, rng: Rng, chunks: int) -> None:
-        self._half = (DEGREE if chunks >= FEW_CHUNKS else DEGREE // 2) // 2
+        self._half = (DEGREE if chunks >= FEW_CHUNKS else FEW_DEGREE) // 2
         self._origin = origin
         self._rng = rng
         self._racks: dict[str, str] = {}
