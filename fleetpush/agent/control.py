@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-BEAT = 5.0
+BEAT = 8.0
 """Seconds of silence after which either side says something."""
 
 MAX_LINE = 4 * 1024 * 1024

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 AGENT_SILENT = 20.0
 """Seconds without a word after which an agent counts as lost."""
 
-BEAT = 4.0
+BEAT = 8.0
 LAG = 5.0
 """Seconds that the event loop may be late before the operator is told."""
 
