@@ -63,7 +63,7 @@ def deploy(fleet: SshdFleet, source: Path, work: Path, options: argparse.Namespa
     began = time.monotonic()
     with result.open("wb") as out, log.open("wb") as err:
         cli = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
-        watch = Watch(cli.pid)
+        watch = Watch(fleet.root)
         watch.start()
         _, status, usage = os.wait4(cli.pid, 0)
         cli.returncode = os.waitstatus_to_exitcode(status)
@@ -95,11 +95,11 @@ def deploy(fleet: SshdFleet, source: Path, work: Path, options: argparse.Namespa
 class Watch(threading.Thread):
     """Samples the machine's memory and some agents' private memory while the run goes on."""
 
-    def __init__(self, cli: int) -> None:
+    def __init__(self, root: Path) -> None:
         super().__init__(daemon=True)
         self.private_mb = 0.0
         self.machine_gib = 0.0
-        self._cli = cli
+        self._root = root
         self._ended = threading.Event()
         self._before = _used_bytes()
 
@@ -110,7 +110,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         while not self._ended.wait(2.0):
             self.machine_gib = max(self.machine_gib, (_used_bytes() - self._before) / 2**30)
-            agents = _agents()
+            agents = _agents(self._root)
             samples = sorted(_private_mb(pid) for pid in agents[:: max(1, len(agents) // 15)])
             if samples:
                 self.private_mb = max(self.private_mb, samples[len(samples) // 2])
@@ -148,19 +148,20 @@ def _good_copies(fleet: SshdFleet, source: Path, hosts: int) -> int:
 def _left_behind(fleet: SshdFleet, hosts: int) -> list[str]:
     time.sleep(1.0)
     found = [str(path) for i in range(hosts) for path in fleet.home(i).iterdir() if path.name[0] == "."]
-    return found + [f"process {pid}" for pid in _agents()]
+    return found + [f"process {pid}" for pid in _agents(fleet.root)]
 
 
-def _agents() -> list[int]:
-    """Processes whose command line is an agent's stub."""
+def _agents(root: Path) -> list[int]:
+    """Processes at home below ``root`` whose command line is an agent's stub."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 line = (entry / "cmdline").read_bytes()
+                at_home = (entry / "cwd").readlink().is_relative_to(root)
             except OSError:
                 continue
-            if b"fleetpush.agent.main" in line and b"-I\0-S\0" in line:
+            if at_home and b"fleetpush.agent.main" in line and b"-I\0-S\0" in line:
                 found.append(int(entry.name))
     return found
 
