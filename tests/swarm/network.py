@@ -8,18 +8,13 @@ and what is under way when a link breaks is lost.
 
 import heapq
 import random
-from collections import Counter, deque
-from hashlib import sha256
+from collections import deque
 from itertools import count
 
 from fleetpush.swarm import bitfield, events, tracker, wire
-from fleetpush.swarm.manifest import BLOCK, File, Manifest
-from fleetpush.swarm.peer import Peer
-from fleetpush.swarm.picker import HandOut, Push, Rarest
 from fleetpush.swarm.plan import plan_for, shape_of
+from tests.swarm.parts import ORIGIN, Host, Link, Session, manifest_of
 
-ORIGIN = "origin"
-RUN = b"r" * 16
 LATENCY = 0.0005
 BLOCK_TIME = 0.001
 """Seconds that a block occupies an up- or downlink."""
@@ -27,98 +22,6 @@ BLOCK_TIME = 0.001
 WINDOW = 4
 REDIALS = (0.15, 0.6, 2.4)
 WAITS_FOR_EDGE = 5.0
-
-
-def manifest_of(chunks: int, blocks: int = 4) -> Manifest:
-    """``chunks`` chunks of ``blocks`` blocks each, the last one shorter if it can be."""
-    size = max(0, chunks * blocks * BLOCK - (BLOCK + 7 if blocks > 1 else 7)) if chunks else 0
-    digests = [sha256(b"%d" % c).digest() for c in range(chunks)]
-    return Manifest([File("f", size)], blocks * BLOCK, digests)
-
-
-class Store:
-    """Counts blocks instead of keeping them."""
-
-    def __init__(self, manifest: Manifest, have: int) -> None:
-        self._manifest = manifest
-        self._blocks = [
-            manifest.blocks_in(c) if have >> c & 1 else 0 for c in range(manifest.chunks)
-        ]
-
-    def progress(self, chunk: int) -> int:
-        return self._blocks[chunk]
-
-    def put(self, chunk: int, block: int) -> bool | None:
-        """Whether ``chunk`` is whole now; None for a block that was not wanted."""
-        if block != self._blocks[chunk]:
-            return None
-        self._blocks[chunk] += 1
-        return self._blocks[chunk] == self._manifest.blocks_in(chunk)
-
-
-class Way:
-    """One direction of a link."""
-
-    def __init__(self) -> None:
-        self.streams: list[list[int]] = []
-        """[chunk, next block] of what is being sent."""
-        self.under_way = 0
-        self.last_arrival = 0.0
-
-
-class Link:
-    """``ways[name]`` is the direction in which ``name`` sends."""
-
-    def __init__(self, one: str, other: str) -> None:
-        self.ways = {one: Way(), other: Way()}
-        self.up = True
-
-
-class Session:
-    """What one host knows of an edge."""
-
-    def __init__(self, edge: events.Edge) -> None:
-        self.edge = edge
-        self.dial = self.banned = self.relayed = False
-        self.failures = 0
-        self.link: Link | None = None
-
-
-class Host:
-    """A peer and what its driver keeps beside it."""
-
-    def __init__(self, net: "Network", name: str, have: int) -> None:
-        shape, origin = net.shape, name == ORIGIN
-        self.name = name
-        self.store = Store(net.manifest, have)
-        policy = Push() if shape.push else Rarest()
-        if origin and shape.frugal_origin:
-            policy = HandOut(net.manifest.chunks)
-        self.peer = Peer(
-            net.manifest,
-            RUN,
-            policy,
-            random.Random(f"{net.seed} {name}"),
-            have=have,
-            progress=self.store.progress,
-            slots=shape.slots,
-            bundle=shape.bundle,
-            credit=shape.credit,
-            frugal=origin and shape.frugal_origin,
-        )
-        self.sessions: dict[str, Session] = {}
-        self.turn: deque[str] = deque()
-        self.up_busy = False
-        self.down_free = 0.0
-        self.slowness = 1.0
-        self.alive = True
-        self.frozen: list | None = None
-        """What waits until it thaws."""
-        self.corrupts = False
-        self.sent = 0
-        self.received: Counter[tuple[int, int]] = Counter()
-        self.timer_at: float | None = None
-        self.completed_at: float | None = None
 
 
 class Network:
@@ -163,7 +66,11 @@ class Network:
 
     def join(self, name: str, *, have: int = 0, rack: str = "") -> None:
         host = self.hosts[name] = Host(
-            self, name, bitfield.full(self.manifest.chunks) if name == ORIGIN else have
+            name,
+            self.manifest,
+            self.shape,
+            bitfield.full(self.manifest.chunks) if name == ORIGIN else have,
+            seed=self.seed,
         )
         if host.peer.complete:
             host.completed_at = self.now

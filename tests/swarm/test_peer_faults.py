@@ -21,7 +21,7 @@ from fleetpush.swarm.events import (
 )
 from fleetpush.swarm.peer import Peer
 from fleetpush.swarm.picker import Rarest
-from tests.swarm.network import RUN, manifest_of
+from tests.swarm.parts import RUN, manifest_of
 
 MANIFEST = manifest_of(4)
 HELLO = wire.Hello(wire.VERSION, RUN, MANIFEST.digest)

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from fleetpush.swarm import bitfield, events, wire
 from fleetpush.swarm.peer import Peer
 from fleetpush.swarm.picker import HandOut, Push, Rarest
-from tests.swarm.network import RUN, manifest_of
+from tests.swarm.parts import RUN, manifest_of
 
 CHUNKS, BLOCKS = 6, 3
 MANIFEST = manifest_of(CHUNKS, BLOCKS)
