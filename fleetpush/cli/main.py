@@ -54,7 +54,9 @@ def main() -> None:
     try:
         app()
     except SystemExit as end:
-        if end.code == _USAGE and _asks_for_json(sys.argv[1:]):
+        # A verb that ends by itself has printed its document already.
+        typers = not isinstance(end.__context__, typer.Exit)
+        if typers and end.code == _USAGE and _asks_for_json(sys.argv[1:]):
             text = "the command line does not make sense; stderr says why"
             verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
             print(json.dumps(failure_document(verb, _USAGE, text, "usage"), indent=2))  # noqa: T201

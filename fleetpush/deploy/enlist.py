@@ -13,8 +13,6 @@ from fleetpush.remote.connection import Target
 from fleetpush.swarm.plan import shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
-
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.identity import RunIdentity
     from fleetpush.deploy.member import Member
@@ -67,12 +65,11 @@ class Enlistment:
         }
         self._have_source.set()
 
-    async def host(self, member: Member, place: Place, source: Awaitable[None]) -> None:
+    async def host(self, member: Member, place: Place) -> None:
         """One host's whole life in the run; its failures become its result."""
         member.dest = place.dest
         try:
             await self._connect(member, place.target)
-            await source
             await self._have_source.wait()
             config = {
                 "role": "host",

@@ -26,6 +26,8 @@ from fleetpush.remote.connectors import Connectors, raise_fd_limit
 from fleetpush.swarm.plan import plan_for
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine, Sequence
+
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.options import DeployOptions
     from fleetpush.deploy.progress import Observer
@@ -140,10 +142,13 @@ class Run:
         agents: list[asyncio.Task[None]],
     ) -> None:
         """Brings every agent up and waits until every host is settled."""
+
+        def begin(life: Coroutine[None, None, None]) -> None:
+            agents.append(asyncio.create_task(life))
+            agents[-1].add_done_callback(self._life_over)
+
         for member, place in zip(self._members.values(), places, strict=True):
-            agents.append(
-                asyncio.create_task(enlistment.host(member, place, self._source_of(hashing)))
-            )
+            begin(enlistment.host(member, place))
         source = await hashing
         self._source = source
         for note in source.notes:
@@ -160,13 +165,15 @@ class Run:
         )
         self._conductor = Conductor(asyncio.get_running_loop(), source.manifest, plan)
         enlistment.ready(source, identity, topology, len(places))
-        agents.append(asyncio.create_task(enlistment.origin(self._origin, places)))
+        begin(enlistment.origin(self._origin, places))
         source.sums.start()
         for member in self._members.values():
             await member.settled.wait()
 
-    async def _source_of(self, hashing: asyncio.Task[Source]) -> None:
-        await asyncio.wait([hashing])
+    def _life_over(self, agent: asyncio.Task[None]) -> None:
+        """What is no host's failure is the run's: that host would never settle."""
+        if not agent.cancelled() and agent.exception() is not None:
+            self._over.set()
 
     # -- agents report
 
@@ -325,14 +332,7 @@ class Run:
         everyone = [self._origin, *self._members.values()]
         for member in everyone:
             member.channel.say({"do": "leave"})
-        # Who was cut loose was told long ago; it holds nobody up and leaves when its connection ends.
-        loose = [m for m in everyone if m.failure is not None and m.failure.slug == "stalled"]
-        running = [m.gone.wait() for m in everyone if m.channel.running and m not in loose]
-        if running:
-            waits = [asyncio.ensure_future(wait) for wait in running]
-            await asyncio.wait(waits, timeout=LEAVE_WITHIN)
-            for wait in waits:
-                wait.cancel()
+        await self._wait_for_leavers(everyone)
         for task in (*agents, watch):
             task.cancel()
         results = await asyncio.gather(*agents, watch, hashing, return_exceptions=True)
@@ -344,5 +344,17 @@ class Run:
         if isinstance(failed, FleetpushError) and not isinstance(failed, SourceChangedError):
             return  # raised by whoever awaited it
         for result in results[:-2]:
+            if isinstance(result, InputError):
+                raise result
             if isinstance(result, Exception):
                 raise FleetpushError(f"internal error: {result!r}") from result
+
+    async def _wait_for_leavers(self, everyone: Sequence[Member]) -> None:
+        # Who was cut loose was told long ago; it holds nobody up and leaves when its connection ends.
+        loose = [m for m in everyone if m.failure is not None and m.failure.slug == "stalled"]
+        running = [m.gone.wait() for m in everyone if m.channel.running and m not in loose]
+        if running:
+            waits = [asyncio.ensure_future(wait) for wait in running]
+            await asyncio.wait(waits, timeout=LEAVE_WITHIN)
+            for wait in waits:
+                wait.cancel()
