@@ -85,7 +85,7 @@ class Agent:
             down_limit=config["down_limit"],
         )
         try:
-            address, port = self._listen(self._node)
+            address, inside, port = self._listen(self._node)
         except OSError as error:
             first, last = config["ports"]
             self._fail(
@@ -99,21 +99,26 @@ class Agent:
                 "python": "{}.{}.{}".format(*sys.version_info[:3]),
                 "pid": os.getpid(),
                 "address": address,
+                "inside": inside,
                 "port": port,
                 "caller": _ssh_connection(config)[0],
             }
         )
         self._worker.do(self._open, self._opened, self._store_failed)
 
-    def _listen(self, node: Node) -> tuple[str, int]:
-        """Binds where peers will call: the announced address if it is one of ours, else every address."""
+    def _listen(self, node: Node) -> tuple[str, str, int]:
+        """Binds where peers will call: the announced address if it is one of ours, else every address.
+
+        Returns the announced address, the one to call from this host itself, and the port.
+        """
         announced = self._config["address"] or _ssh_connection(self._config)[1]
         ports = tuple(self._config["ports"])
         try:
-            port = node.edges.listen(announced, ports)[1]
+            return announced, announced, node.edges.listen(announced, ports)[1]
         except (OSError, ValueError):
-            port = node.edges.listen("::" if ":" in announced else "", ports)[1]
-        return announced, port
+            six = ":" in announced
+            port = node.edges.listen("::" if six else "", ports)[1]
+            return announced, "::1" if six else "127.0.0.1", port
 
     def _open(self) -> AnyStore:
         if self._is_origin:

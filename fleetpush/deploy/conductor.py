@@ -29,7 +29,9 @@ class Conductor:
         self._edges: dict[str, list[dict[str, Any]]] = {}
         self._parts: dict[str, list[str]] = {}
         self._flushing = False
-        self._relays = Relays(self._relay_failed)
+        self._relays = Relays(self._introduce_relay, self._relay_failed)
+        self._relayed: dict[str, Edge] = {}
+        """The origin's edges that run through SSH, as they should be now."""
 
     def join(self, member: Member) -> None:
         """``member`` is ready to trade."""
@@ -39,6 +41,7 @@ class Conductor:
     def leave(self, member: Member) -> None:
         if self.members.pop(member.peer, None) is not None:
             self._relays.close(member.peer)
+            self._relayed.pop(member.peer, None)
             self._handle(tracker.Left(member.peer))
 
     def links(self, member: Member) -> None:
@@ -60,6 +63,11 @@ class Conductor:
 
     def _perform(self, effect: tracker.Effect) -> None:
         match effect:
+            case tracker.Introduce(peer, other, edge, dial) if (
+                peer == ORIGIN and other in self._relayed
+            ):
+                self._relayed[other] = edge
+                self._introduce_relay(other, dial=dial)
             case tracker.Introduce(peer, other, edge, dial):
                 self._introduce(peer, other, edge, self._address(peer, other), dial=dial)
             case tracker.Part(peer, other):
@@ -117,15 +125,17 @@ class Conductor:
 
     def _relay(self, peer: str, edge: Edge) -> None:
         member = self.members.get(peer)
-        if member is None or member.connection is None or member.address is None:
+        if member is None or member.connection is None or member.inside is None:
             self._relay_failed(peer, "it has no connection")
             return
+        self._relayed[peer] = edge
+        self._relays.open(peer, member.connection, member.inside)
 
-        def stands(port: int) -> None:
-            if ORIGIN in self.members and peer in self.members:
-                self._introduce(ORIGIN, peer, edge, ("127.0.0.1", port), dial=True)
-
-        self._relays.open(peer, member.connection, member.address, stands)
+    def _introduce_relay(self, peer: str, *, dial: bool = True) -> None:
+        """Once it stands; before that the origin has nothing to dial."""
+        port = self._relays.port(peer)
+        if port is not None and ORIGIN in self.members and peer in self.members:
+            self._introduce(ORIGIN, peer, self._relayed[peer], ("127.0.0.1", port), dial=dial)
 
     def _relay_failed(self, peer: str, reason: str) -> None:
         if peer in self.members:
@@ -136,11 +146,13 @@ class Conductor:
         if member is None:
             return
         address, port = member.address or ("", 0)
+        # It may trade with others that are cut off as it is.
+        who = "nobody who has the content" if member.figures.links else "no peer"
         member.fail(
             HostFailure(
                 "no_peer_link",
-                f"no peer reaches it at {address} port {port}, it reaches none, and SSH does not "
-                f"forward ({reason}): open that port range between the hosts (--port-range), or "
-                "allow TCP forwarding in its sshd",
+                f"{who} reaches it at {address} port {port}, it reaches none of them, and its SSH "
+                f"connection carries no link ({reason}): open the peer ports between the hosts "
+                "(--port-range), or allow TCP forwarding in its sshd",
             )
         )

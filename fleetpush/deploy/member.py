@@ -64,6 +64,8 @@ class Member:
         self.figures = Figures()
         self.address: tuple[str, int] | None = None
         """Where its peers reach it."""
+        self.inside: tuple[str, int] | None = None
+        """Where its own sshd does."""
         self.caller = ""
         """Our address as it sees it."""
         self.dest = ""
@@ -155,6 +157,7 @@ class Member:
         elif kind == "hello":
             port = count_in(message, "port")
             self.address = (text_in(message, "address"), port)
+            self.inside = (text_in(message, "inside"), port)
             self.caller = text_in(message, "caller")
             self.greeted.set()
         elif kind == "failed":

@@ -17,25 +17,26 @@ if TYPE_CHECKING:
     from fleetpush.remote.connection import ByteStream, Connection
 
 PIECE = 128 * 1024
+FORWARD_WITHIN = 10.0
 
 
 class Relays:
-    """``failed(peer, reason)`` is called when a host's sshd refuses to forward."""
+    """``stands(peer)`` is called when the origin may dial, ``failed(peer, reason)`` when sshd refuses."""
 
-    def __init__(self, failed: Callable[[str, str], None]) -> None:
+    def __init__(self, stands: Callable[[str], None], failed: Callable[[str, str], None]) -> None:
+        self._stands = stands
         self._failed = failed
         self._servers: dict[str, asyncio.Server] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def open(
-        self,
-        peer: str,
-        connection: Connection,
-        address: tuple[str, int],
-        stands: Callable[[int], None],
-    ) -> None:
-        """Listens for the origin's dial to ``peer``; ``stands(port)`` tells where."""
-        self._spawn(self._open(peer, connection, address, stands))
+    def open(self, peer: str, connection: Connection, address: tuple[str, int]) -> None:
+        """Listens for the origin's dial to ``peer``, whose agent listens at ``address`` there."""
+        self._spawn(self._open(peer, connection, address))
+
+    def port(self, peer: str) -> int | None:
+        """Where the origin dials ``peer`` on our loopback; None before it may."""
+        server = self._servers.get(peer)
+        return server.sockets[0].getsockname()[1] if server is not None else None
 
     def close(self, peer: str) -> None:
         server = self._servers.pop(peer, None)
@@ -54,32 +55,44 @@ class Relays:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _open(
-        self,
-        peer: str,
-        connection: Connection,
-        address: tuple[str, int],
-        stands: Callable[[int], None],
-    ) -> None:
+    async def _open(self, peer: str, connection: Connection, address: tuple[str, int]) -> None:
         # One trial first, so that a refusal is known before the origin waits for a link.
         try:
-            (await connection.forward(*address)).close()
+            (await self._forward(connection, address)).close()
         except HostError as error:
             self._failed(peer, str(error))
             return
 
-        async def dialled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                channel = await connection.forward(*address)
-            except HostError as error:
-                writer.close()
-                self._failed(peer, str(error))
-                return
-            await _pump_both(reader, writer, channel)
+        def dialled(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self._spawn(self._carry(peer, connection, address, reader, writer))
 
-        server = await asyncio.start_server(dialled, "127.0.0.1", 0)
-        self._servers[peer] = server
-        stands(server.sockets[0].getsockname()[1])
+        self._servers[peer] = await asyncio.start_server(dialled, "127.0.0.1", 0)
+        self._stands(peer)
+
+    async def _carry(
+        self,
+        peer: str,
+        connection: Connection,
+        address: tuple[str, int],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        try:
+            channel = await self._forward(connection, address)
+        except HostError as error:
+            writer.close()
+            self._failed(peer, str(error))
+            return
+        await _pump_both(reader, writer, channel)
+
+    async def _forward(self, connection: Connection, address: tuple[str, int]) -> ByteStream:
+        try:
+            async with asyncio.timeout(FORWARD_WITHIN):
+                return await connection.forward(*address)
+        except TimeoutError:
+            raise HostError(
+                "forward_refused", f"its sshd opened no channel within {FORWARD_WITHIN:.0f} s"
+            ) from None
 
 
 async def _pump_both(

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 DIALS = 3
 """Attempts before an edge is reported as unreachable."""
 
+IN_VAIN = 1.5
+"""Seconds: after an attempt that took longer there is no other. A firewall's silence will not change, and the
+other side or SSH can be tried meanwhile."""
+
 FIRST_RETRY = 0.15
 MAX_STRANGERS = 256
 """Connections that have not proved who they are yet."""
@@ -214,6 +218,7 @@ class Edges:
         if session.attempt is not None or session.control is not None or session.address is None:
             return
         session.dials += 1
+        session.dialled_at = self._loop.now()
         sock = self._connecting(session.address)
         if isinstance(sock, str):
             self._dial_failed(session, sock)
@@ -326,6 +331,8 @@ class Edges:
             return
         if session.attempt is link:
             session.attempt = None
+            if self._loop.now() - session.dialled_at > IN_VAIN:
+                session.dials = DIALS
             self._dial_failed(session, reason)
         elif link in (session.control, session.lane):
             self._end(session, reason)

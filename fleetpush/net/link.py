@@ -50,9 +50,10 @@ TURN = 256 * 1024
 UNSENT_LOW_WATER = 128 * 1024
 """TCP_NOTSENT_LOWAT: how much may wait in the kernel beyond what is in flight."""
 
-CONNECT_WITHIN = 4.0
+CONNECT_WITHIN = 2.5
 HANDSHAKE_WITHIN = 15.0
-"""Seconds; the kernel answers a connect at once, a busy agent may take its time over the handshake."""
+"""Seconds; the kernel answers a connect at once (it asks a second time after one second), a busy agent may
+take its time over the handshake."""
 
 _shared = memoryview(
     bytearray(READ_BUFFER)

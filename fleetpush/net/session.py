@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
         def session_unreachable(self, session: Session, reason: str) -> None: ...
 
-        def next_block(self, link: Link) -> bytes | None: ...
+        def next_block(self, link: Link) -> tuple[bytes, bytes] | None: ...
 
         def block_out(self, link: Link) -> None: ...
 
@@ -33,8 +33,8 @@ class Session:
     """``control`` carries frames in TLS; ``lane``, where there is one, carries blocks in clear."""
 
     __slots__ = (
-        "address", "attempt", "banned", "control", "dial", "dials", "edge", "lane", "peer",
-        "retry", "streams",
+        "address", "attempt", "banned", "control", "dial", "dialled_at", "dials", "edge", "lane",
+        "peer", "retry", "streams",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +50,8 @@ class Session:
         self.lane: Link | None = None
         self.attempt: Link | None = None
         self.dials = 0
+        """Attempts since it was last heard of, the latest at ``dialled_at``."""
+        self.dialled_at = 0.0
         self.retry: Timer | None = None
         self.streams: list[Any] = []
         """What the node is sending to it."""

@@ -2,7 +2,8 @@
 
 It lives in the CLI process and never decides a single chunk. Edges come from the plan; the tracker turns
 them into introductions, tries the other direction when a dial fails, asks for a relay through SSH when
-neither works with the origin, and lets the plan find another neighbour otherwise.
+neither works with the origin, and lets the plan find another neighbour otherwise. Where that leaves hosts
+without any way to the origin (a firewall between sites, a host nobody reaches), it joins them to it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ LINK_WITHIN = 10.0
 """Seconds after joining in which a host must have a link, else it is served over SSH."""
 
 MAX_FAILED_EDGES = 6
-"""A host without any link after so many failed edges is not tried with further neighbours."""
+"""A host without any link after so many failed edges is joined to the origin."""
+
+BRIDGES = 4
+"""Links that the origin gets to hosts which are cut off together."""
+
+MAX_FAILED_BRIDGES = 16
+"""After so many refusals to forward, the rest of those hosts is not asked."""
 
 
 class Joined(NamedTuple):
@@ -98,7 +105,7 @@ class TellHeld(NamedTuple):
 
 
 class Isolated(NamedTuple):
-    """``peer`` cannot be reached by anyone: it fails, by name."""
+    """Nobody who has the content reaches ``peer``: it fails, by name."""
 
     peer: str
     reason: str
@@ -141,6 +148,8 @@ class Tracker:
         """Standing introductions: who was told to dial, in order of trial."""
         self._held = 0
         """What hosts had when they joined."""
+        self._torn = False
+        """Edges were given up: somebody may have no way to the origin any more."""
         self._out: list[Effect] = []
         self._events: dict[type, Callable[[Any, float], None]] = {
             Joined: self._joined,
@@ -178,6 +187,7 @@ class Tracker:
         if self._members.pop(event.peer, None) is None:
             return
         self._plan.leave(event.peer)
+        self._torn = True
         # The plan keeps its origin, but who has left has no edges.
         for key in [key for key in self._dialed if event.peer in key]:
             self._part(key)
@@ -242,12 +252,40 @@ class Tracker:
             else:
                 self._relay(host)
             return
-        tired = [p for p in key if self._members[p].failed_edges >= MAX_FAILED_EDGES]
-        hopeless = [p for p in tired if not self._members[p].links]
+        self._torn = True
         self._plan.unreachable(*key)
         self._announce()
-        for peer in hopeless:
-            self._relay(peer)
+        for peer in key:
+            member = self._members[peer]
+            if not member.links and member.failed_edges >= MAX_FAILED_EDGES:
+                self._adopt(peer, now)
+
+    def _adopt(self, peer: str, now: float) -> None:
+        """Joins ``peer`` to the origin, which dials it first as ever."""
+        key = pair(peer, self._origin)
+        member = self._members[peer]
+        if key in self._dialed or member.relayed or self._origin not in self._members:
+            return
+        member.joined_at = now
+        self._plan.adopt(peer)
+        self._announce()
+
+    def _bridge(self, now: float) -> None:
+        """Gives the origin a few links to each set of hosts that its data has no way to."""
+        self._torn = False
+        for part in self._plan.links.parts(self._members):
+            if self._origin in part:
+                continue
+            island = sorted(part)
+            untried = [p for p in island if not self._members[p].relay_failed]
+            refused = len(island) - len(untried)
+            if untried and refused < MAX_FAILED_BRIDGES:
+                for peer in untried[:BRIDGES]:
+                    self._adopt(peer, now)
+                continue
+            reasons = [self._members[p].relay_failed for p in island]
+            for peer in island:
+                self._isolate(peer, next(filter(None, reasons)))
 
     def _relay(self, peer: str) -> None:
         member = self._members[peer]
@@ -255,7 +293,8 @@ class Tracker:
             return
         member.relayed = True
         key = pair(peer, self._origin)
-        self._plan.adopt(peer)
+        if key not in self._plan.links:
+            self._plan.adopt(peer)
         link = self._plan.links.get(key)
         if link is None:
             return
@@ -274,16 +313,19 @@ class Tracker:
         member = self._members.get(event.peer)
         if member is None:
             return
-        self._plan.unreachable(self._origin, event.peer)
-        self._announce()
         member.relay_failed = event.reason
-        if not member.links:
-            self._isolate(event.peer, member)
+        self._torn = True
+        self._plan.unreachable(self._origin, event.peer)
+        links = self._plan.links
+        stuck = pair(self._origin, event.peer) in links or not links.has_any(event.peer)
+        self._announce()
+        if stuck:  # else its other edges may do: see _tick
+            self._isolate(event.peer, event.reason)
 
-    def _isolate(self, peer: str, member: _Member) -> None:
-        if not member.isolated:
-            member.isolated = True
-            self._out.append(Isolated(peer, member.relay_failed))
+    def _isolate(self, peer: str, reason: str) -> None:
+        if not self._members[peer].isolated:
+            self._members[peer].isolated = True
+            self._out.append(Isolated(peer, reason))
 
     def _links_counted(self, event: LinksCounted, now: float) -> None:
         member = self._members.get(event.peer)
@@ -297,6 +339,10 @@ class Tracker:
             if peer == self._origin or member.links or now - member.joined_at <= LINK_WITHIN:
                 continue
             if member.relay_failed:
-                self._isolate(peer, member)
-            else:
+                self._isolate(peer, member.relay_failed)
+            elif pair(peer, self._origin) in self._dialed:
                 self._relay(peer)
+            else:
+                self._adopt(peer, now)
+        if self._torn and self._origin in self._members:
+            self._bridge(now)

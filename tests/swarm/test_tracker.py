@@ -146,10 +146,10 @@ def test_a_host_that_nobody_reaches_is_relayed_before_everybody_was_tried():
         peer, other = queue.pop(0)
         effects = tracker.handle(DialFailed(peer, other), 1.0)
         failures += any(isinstance(e, Part) for e in effects)
-        queue += sorted((a, b) for a, b in dials(effects) if "x" in (a, b) and ORIGIN not in (a, b))
+        queue += sorted((a, b) for a, b in dials(effects) if "x" in (a, b))
         relays = [e for e in effects if isinstance(e, Relay)]
     assert [r.peer for r in relays] == ["x"]
-    assert failures <= 8
+    assert failures < len(hosts)
 
 
 def test_what_hosts_hold_is_told_to_the_origin_even_if_it_joins_later():

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class Link(NamedTuple):
     """Between ``a`` and ``b`` (``a < b``): the stripes that each may send to the other."""
@@ -32,6 +36,27 @@ class Links:
 
     def pairs(self) -> list[tuple[str, str]]:
         return list(self._links)
+
+    def has_any(self, peer: str) -> bool:
+        return any(peer in key for key in self._links)
+
+    def parts(self, peers: Iterable[str]) -> list[set[str]]:
+        """The sets of ``peers`` that hang together."""
+        around: dict[str, list[str]] = {peer: [] for peer in peers}
+        for one, other in self._links:
+            if one in around and other in around:
+                around[one].append(other)
+                around[other].append(one)
+        found: list[set[str]] = []
+        while around:
+            part: set[str] = set()
+            reached = [next(iter(around))]
+            while reached:
+                peer = reached.pop()
+                part.add(peer)
+                reached += [other for other in around.pop(peer, ()) if other not in part]
+            found.append(part)
+        return found
 
     def get(self, key: tuple[str, str]) -> Link | None:
         return self._links.get(key)

@@ -1,0 +1,132 @@
+"""A fleet in a lab: an origin, hosts with a real sshd each, and ``fleetpush deploy`` run on the origin."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.e2e.desk import Outcome
+from tests.fleet.sshd import SshdFleet
+from tests.lab.netns import Host, Lab
+
+if TYPE_CHECKING:
+    from typing import Self
+
+SSH_PORT = 2222
+PATIENCE = 40.0
+SOURCE = "model.bin"
+
+
+class LabFleet:
+    """``with LabFleet() as fleet``; everything it made is gone afterwards."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack as stack:
+            self.lab = stack.enter_context(Lab())
+            self.root = Path(tempfile.mkdtemp(prefix="fleet-"))
+            stack.callback(shutil.rmtree, self.root)
+            self.root.chmod(0o755)
+            self.origin = self.lab.host("origin", "10.77.0.1")
+            self.hosts: dict[str, Host] = {}
+            self.servers: dict[str, SshdFleet] = {}
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.close()
+
+    def add(self, name: str, *addresses: str, config: str = "") -> Host:
+        """A host with an sshd; ``config`` comes first in its sshd_config."""
+        host = self.hosts[name] = self.lab.host(name, *addresses)
+        root = self.root / name
+        root.mkdir()
+        root.chmod(0o755)
+        for other in list(self.servers.values())[:1]:  # one key opens every host
+            shutil.copy(other.key, root)
+            shutil.copy(f"{other.key}.pub", root)
+        server = SshdFleet(
+            root,
+            config=f"LogLevel DEBUG1\n{config}",
+            port=SSH_PORT,
+            namespace=host.namespace,
+            addresses=addresses,
+        )
+        self.servers[name] = self._stack.enter_context(server)
+        return host
+
+    def login(self, name: str) -> str:
+        """As a jump host is named."""
+        return f"{self.servers[name].user}@{self.hosts[name].address}:{SSH_PORT}"
+
+    def source(self, size: int) -> Path:
+        path = self.root / SOURCE
+        path.write_bytes(os.urandom(size))
+        return path
+
+    def deploy(
+        self, names: list[str], *flags: str, variables: dict[str, dict[str, str]] | None = None
+    ) -> Outcome:
+        """Deploys the source to ``names``, from inside the origin's namespace."""
+        words = [*self.origin.inside, sys.executable, "-m", "fleetpush", "deploy"]
+        words += [str(self.root / SOURCE), "-i", str(self._inventory(names, variables or {}))]
+        words += ["--ssh-config", str(self._ssh_config()), "--private-key", str(self._key())]
+        words += ["--chunk-size", "256K", "-o", "json", "--progress", "json", *flags]
+        done = subprocess.run(
+            words,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            cwd=self.root,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.root), "PYTHONPATH": str(Path.cwd())},
+        )
+        assert done.stdout.startswith("{"), done.stderr
+        return Outcome(done.returncode, json.loads(done.stdout), done.stdout, done.stderr)
+
+    def copies(self) -> list[str]:
+        """The hosts that hold the source, byte for byte."""
+        wanted = (self.root / SOURCE).read_bytes()
+        found = []
+        for name, server in self.servers.items():
+            path = server.home(0) / SOURCE
+            if path.exists() and path.read_bytes() == wanted:
+                found.append(name)
+        return found
+
+    def forwards(self, name: str) -> int:
+        """TCP channels that were opened through the host's sshd."""
+        return self.servers[name].log().count("server_request_direct_tcpip:")
+
+    def connections(self, name: str) -> int:
+        """Logins to the host's sshd."""
+        return self.servers[name].log().count("Accepted publickey")
+
+    def _key(self) -> Path:
+        return next(iter(self.servers.values())).key
+
+    def _inventory(self, names: list[str], variables: dict[str, dict[str, str]]) -> Path:
+        usual = {"ansible_port": SSH_PORT, "ansible_user": self.servers[names[0]].user}
+        hosts = {
+            name: {"ansible_host": self.hosts[name].address, **variables.get(name, {})}
+            for name in names
+        }
+        path = self.root / "fleet.yaml"
+        path.write_text(json.dumps({"all": {"vars": usual, "hosts": hosts}}))  # JSON is YAML
+        return path
+
+    def _ssh_config(self) -> Path:
+        known = self.root / "known_hosts"
+        known.write_text("".join(s.known_hosts.read_text() for s in self.servers.values()))
+        config = self.root / "ssh_config"
+        config.write_text(f"Host *\n  UserKnownHostsFile {known}\n")
+        return config

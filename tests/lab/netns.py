@@ -1,0 +1,160 @@
+"""Hosts as network namespaces: real routes and real silence between them, on one machine, as root.
+
+Every host is a namespace with one interface on a bridge that lives in a namespace of its own, so nothing
+outside is touched. Names begin with ``fp-<pid>-``: what a killed run left behind is removed by the next.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from typing import Self
+
+PREFIX = "fp-"
+MASK = 16
+DEVICE = "eth0"
+PEER_PORTS = "47600-47699"
+_NAMES = Path("/run/netns")
+
+
+def missing() -> str | None:
+    """Why this machine can have no namespaces, or None."""
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    if shutil.which("ip") is None:
+        return "no ip here (Debian: apt install iproute2)"
+    probe = f"{PREFIX}{os.getpid()}-probe"
+    try:
+        _ip("netns", "add", probe)
+        _ip("netns", "del", probe)
+    except RuntimeError as error:
+        return f"no network namespaces here: {error}"
+    return None
+
+
+class Host:
+    """One namespace. ``inside`` is what a command line begins with to run there."""
+
+    def __init__(self, lab: Lab, name: str, addresses: tuple[str, ...]) -> None:
+        self.name = name
+        self.address = addresses[0]
+        self.namespace = lab.namespace(name)
+        self.inside = ["ip", "netns", "exec", self.namespace]
+        self._blocked = 0
+        lab.plug_in(self)
+        for address in addresses:
+            self.ip("addr", "add", f"{address}/{MASK}", "dev", DEVICE)
+        # Outgoing connections must not take a source port that a filter for peer ports would match.
+        self.set("ipv4/ip_local_port_range", "50000 60999")
+        # The rule that finds our own addresses moves back, so that filters can come before it.
+        self.ip("rule", "add", "pref", "1000", "lookup", "local")
+        self.ip("rule", "del", "pref", "0")
+
+    def ip(self, *words: str) -> None:
+        _ip("-n", self.namespace, *words)
+
+    def set(self, name: str, value: str) -> None:
+        """A sysctl below ``net``."""
+        write = f"echo {value} > /proc/sys/net/{name}"
+        subprocess.run([*self.inside, "sh", "-c", write], check=True)
+
+    def drops(self, source: str = "all", ports: str = "") -> None:
+        """Answers nothing to what comes in from ``source``, for TCP to ``ports`` (A-B) if given.
+
+        As a firewall that drops: whoever calls hears nothing.
+        """
+        self._blocked += 1
+        words = ["pref", str(self._blocked), "iif", DEVICE, "from", source]
+        words += ["ipproto", "tcp", "dport", ports] if ports else []
+        self.ip("rule", "add", *words, "blackhole")
+
+    def cannot_route_to(self, network: str) -> None:
+        """Connections to ``network`` fail at once."""
+        self.ip("route", "add", "unreachable", network)
+
+
+class Lab:
+    """``with Lab() as lab``: a bridge, and hosts on it. Skips the test where there can be none."""
+
+    def __init__(self) -> None:
+        reason = missing()
+        if reason:
+            pytest.skip(reason)
+        _remove_stale()
+        self._prefix = f"{PREFIX}{os.getpid()}-"
+        self._bridge = self.namespace("bridge")
+        self._ports = 0
+
+    def __enter__(self) -> Self:
+        try:
+            _ip("netns", "add", self._bridge)
+            _ip("-n", self._bridge, "link", "add", "name", "br0", "type", "bridge")
+            _ip("-n", self._bridge, "link", "set", "br0", "up")
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def host(self, name: str, *addresses: str) -> Host:
+        """A host with these IPv4 addresses, all in one network with every other host's /16."""
+        return Host(self, name, addresses)
+
+    def namespace(self, name: str) -> str:
+        return f"{self._prefix}{name}"
+
+    def plug_in(self, host: Host) -> None:
+        """Makes the host's namespace and its interface on the bridge."""
+        self._ports += 1
+        port = f"port{self._ports}"
+        _ip("netns", "add", host.namespace)
+        cable = ["type", "veth", "peer", "name", DEVICE, "netns", host.namespace]
+        _ip("-n", self._bridge, "link", "add", "name", port, *cable)
+        _ip("-n", self._bridge, "link", "set", port, "master", "br0", "up")
+        host.ip("link", "set", "lo", "up")
+        host.ip("link", "set", DEVICE, "up")
+
+    def close(self) -> None:
+        """Ends what runs in the namespaces and removes them."""
+        for name in _existing():
+            if name.startswith(self._prefix):
+                _remove(name)
+
+
+def _ip(*words: str) -> str:
+    done = subprocess.run(["ip", *words], check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        raise RuntimeError(f"ip {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _existing() -> list[str]:
+    return [path.name for path in _NAMES.iterdir()] if _NAMES.is_dir() else []
+
+
+def _remove_stale() -> None:
+    """Namespaces of test runs that are no more."""
+    for name in _existing():
+        owner = name.removeprefix(PREFIX).split("-")[0]
+        if name.startswith(PREFIX) and owner.isdecimal() and not Path("/proc", owner).exists():
+            _remove(name)
+
+
+def _remove(name: str) -> None:
+    """Whatever still runs in it is ours: nobody else enters these namespaces."""
+    with suppress(RuntimeError):
+        for pid in _ip("netns", "pids", name).split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        _ip("netns", "del", name)
