@@ -54,8 +54,7 @@ class Sender:
             n.offered |= 1 << chunk
             used += 1
             state.send(n.id, wire.Offer(chunk))
-            if self.check_at is None:
-                self.check_at = state.now + ANSWER_WITHIN
+            self._check_later()
 
     def lost(self, n: Neighbour) -> None:
         """The link to ``n`` went down (it is no neighbour any more)."""
@@ -78,17 +77,18 @@ class Sender:
 
     def accepted(self, n: Neighbour, frame: wire.Accept) -> None:
         bit = 1 << frame.chunk
+        self._moved(n)
         if not n.offered & bit:
             # The offer was withdrawn by a Have that crossed it: nothing will come.
             self._state.send(n.id, wire.Stop(frame.chunk))
             return
         n.offered ^= bit
-        self._moved(n)
         self._start(n, frame.chunk, frame.block)
 
     def wanted(self, n: Neighbour, frame: wire.Want) -> None:
         state, bit = self._state, 1 << frame.chunk
         n.offered &= ~bit
+        self._moved(n)
         if n.sending & bit:
             return
         if (state.have | state.partial) & bit and bitfield.count(n.sending) <= state.slots:
@@ -116,6 +116,7 @@ class Sender:
         self.fill_slots()
 
     def cancelled(self, n: Neighbour, frame: wire.Cancel) -> None:
+        self._moved(n)
         if n.sending >> frame.chunk & 1:
             self._stop(n, frame.chunk)
         self.fill_slots()
@@ -147,6 +148,7 @@ class Sender:
     def _start(self, n: Neighbour, chunk: int, block: int) -> None:
         n.sending |= 1 << chunk
         n.started[chunk] = self._state.now
+        self._check_later()
         self._state.out.append(StartSend(n.id, chunk, block))
 
     def _stop(self, n: Neighbour, chunk: int) -> None:
@@ -157,6 +159,10 @@ class Sender:
 
     # -- time
 
+    def _check_later(self) -> None:
+        if self.check_at is None:
+            self.check_at = self._state.now + ANSWER_WITHIN
+
     def check(self) -> None:
         """Takes the slots back from neighbours that neither answer nor take anything."""
         state = self._state
@@ -166,8 +172,11 @@ class Sender:
             median = sorted(self._recent)[len(self._recent) // 2]
             within = max(ANSWER_WITHIN, STUCK_SEND_TIMES * median)
         for n in state.neighbours.values():
-            if n.busy:
-                self.check_at = state.now + ANSWER_WITHIN
+            if not n.busy:
+                if n.stuck:
+                    self._moved(n)  # what it was stuck with was withdrawn
+            else:
+                self._check_later()
                 limit = within if n.sending else ANSWER_WITHIN
                 if not n.stuck and state.now - n.moved_at >= limit:
                     n.stuck = True

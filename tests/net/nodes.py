@@ -46,6 +46,7 @@ class MemoryStore:
         self._manifest = manifest
         self.data = bytearray(data or bytes(manifest.size))
         self._leaves: dict[int, bytes] = {}
+        self.leaves_put = 0
         self._progress = [0] * manifest.chunks
         for chunk in range(manifest.chunks) if data else ():
             at = chunk * manifest.chunk_size
@@ -68,6 +69,7 @@ class MemoryStore:
         if chunk_digest(leaves) != self._manifest.chunk_digests[chunk]:
             return False
         self._leaves[chunk] = leaves
+        self.leaves_put += 1
         return True
 
     def put_block(self, chunk: int, block: int, data: memoryview) -> int:

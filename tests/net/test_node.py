@@ -19,6 +19,7 @@ def test_content_arrives(rig, encrypt):
     rig.until(lambda: host.completions)
     assert host.store.data == rig.data
     assert (host.completions, seed.beginnings) == (1, 1)
+    assert host.store.leaves_put == rig.manifest.chunks, "once a chunk, not once a block"
     assert seed.node.content_out == host.node.content_in == len(rig.data)
     rig.until(lambda: seed.node.wire_bytes()[1] <= host.node.wire_bytes()[0])
     assert seed.dropped == host.dropped == []

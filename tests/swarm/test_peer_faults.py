@@ -60,6 +60,10 @@ class Desk:
         self.feed(LinkUp(peer, Edge()))
         return self.say(peer, HELLO, bits(has))
 
+    def offered_to(self, peer: str) -> int:
+        """A chunk that it was offered and has not answered for."""
+        return bitfield.lowest(self.peer.state.neighbours[peer].offered)
+
     def take(self, peer: str, chunk: int, blocks: int) -> list:
         """So many blocks of ``chunk`` from ``peer`` arrive."""
         effects = []
@@ -258,3 +262,48 @@ def test_who_was_turned_away_gets_credit_when_there_is_room():
     assert wire.Credit() in sends(desk.take("a", 0, 4), "b")
     assert sends(desk.say("b", wire.Offer(0))) == [wire.Decline(0, wire.HAVE)]
     assert sends(desk.say("b", wire.Offer(3))) == [wire.Accept(3, 0)]
+
+
+def offers(effects: list) -> list[str]:
+    """To whom something is offered."""
+    return [e.peer for e in effects if isinstance(e, Send) and isinstance(e.frame, wire.Offer)]
+
+
+def timers(desk: Desk, seconds: float) -> list:
+    """Everything that happens by itself in so many seconds."""
+    effects, end = [], desk.now + seconds
+    while desk.peer.wakeup is not None and desk.peer.wakeup <= end:
+        desk.now = desk.peer.wakeup
+        effects += desk.feed(TimerFired())
+    desk.now = end
+    return effects
+
+
+def test_a_neighbour_that_does_not_answer_holds_a_slot_for_seconds_only():
+    desk = Desk(have=0b1111)
+    assert offers(desk.meet("a")) == ["a", "a"]
+    assert offers(desk.meet("b")) == [], "both slots are taken"
+    assert offers(timers(desk, 3.0)) == ["b", "b"]
+    desk.say("a", wire.Decline(desk.offered_to("a"), wire.BUSY), wire.Credit())
+    assert offers(desk.say("b", wire.Decline(desk.offered_to("b"), wire.BUSY))) == []
+    assert offers(desk.say("b", wire.Decline(desk.offered_to("b"), wire.BUSY))) == ["a"]
+
+
+def test_a_stream_that_nobody_takes_holds_a_slot_for_seconds_only_also_if_it_was_asked_for():
+    desk = Desk(have=0b1111)
+    desk.feed(LinkUp("a", Edge(send=())))
+    desk.say("a", HELLO, bits(0), wire.Want(0, 0), wire.Want(1, 0))
+    assert offers(desk.meet("b")) == []
+    assert offers(timers(desk, 30.0)) == ["b", "b"]
+
+
+def test_a_neighbour_is_not_stuck_with_what_was_withdrawn():
+    desk = Desk(have=0b1)
+    assert offers(desk.meet("a")) == ["a"]
+    assert offers(timers(desk, 5.0)) == []
+    desk.say("a", wire.Have((0,)))
+    timers(desk, 5.0)
+    desk.blocks[1] = 3
+    desk.meet("c", 0b10)
+    desk.say("c", wire.Offer(1))
+    assert offers(desk.take("c", 1, 1)) == ["a"]
