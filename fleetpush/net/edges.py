@@ -309,9 +309,8 @@ class Edges:
         if session is None:
             self._lane_greeted(link, frames)
             return
-        session.dials = (
-            0  # only now: a link that the other side closes at once is a dial that failed
-        )
+        # Only now: a link that the other side closes at once is a dial that failed.
+        session.dials = 0
         if link is session.lane:
             if not all(isinstance(f, (Data, Leaves)) for f in frames):
                 link.close()
