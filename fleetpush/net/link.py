@@ -33,8 +33,8 @@ if TYPE_CHECKING:
         def closed(self, link: Link, reason: str) -> None:
             """Called once, also when it never opened; not when ``close`` was called by the owner."""
 
-        def next_block(self, link: Link) -> bytes | None:
-            """The next block to send, framed; None if there is none now (``want_write`` resumes)."""
+        def next_block(self, link: Link) -> tuple[bytes, bytes] | None:
+            """The next block's head and the block; None if there is none now (``want_write`` resumes)."""
 
         def block_out(self, link: Link) -> None:
             """The block that ``next_block`` gave last is in the kernel's hands."""
@@ -81,6 +81,8 @@ class Link:
         self._decoder = Decoder()
         self._control = bytearray()
         self._sending = memoryview(b"")
+        self._rest = memoryview(b"")
+        """What follows ``_sending``: the rest of a block."""
         self._block_in_flight = False
         self._mask = 0
         self._reading = True
@@ -254,15 +256,25 @@ class Link:
 
     def _compose(self) -> bool:
         """Fills ``_sending`` with the waiting control frames and one block."""
+        if self._rest:
+            # The rest of a block goes out from where it was read into, uncopied.
+            self._sending, self._rest = self._rest, memoryview(b"")
+            self._block_in_flight = True
+            return True
         block = self._owner.next_block(self)
         if self.is_closed or (block is None and not self._control):
             return False
         control, self._control = self._control, bytearray()
         if block is not None:
-            self._block_in_flight = True
-            control += block
+            head, payload = block
+            control += head
+            # Frames, head and the block's beginning fill one record and packet together.
+            first = RECORD - len(control) % RECORD
+            control += payload[:first]
+            self._rest = memoryview(payload)[first:]
+            self._block_in_flight = not self._rest
         self._sending = memoryview(control)
-        return bool(control)
+        return True
 
     def _interest(self, mask: int) -> None:
         if self._reading is False:

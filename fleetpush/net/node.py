@@ -268,8 +268,8 @@ class Node:
 
     # -- blocks out
 
-    def next_block(self, link: Link) -> bytes | None:
-        """The next block for this link, framed, its chunk's leaves before the first one."""
+    def next_block(self, link: Link) -> tuple[bytes, bytes] | None:
+        """The next block for this link and its head, its chunk's leaves before the first one."""
         session: Session | None = link.session
         if session is None or not session.streams:
             return None
@@ -283,7 +283,7 @@ class Node:
                 return framed
         return None
 
-    def _framed(self, session: Session, stream: Stream, link: Link) -> bytes | None:
+    def _framed(self, session: Session, stream: Stream, link: Link) -> tuple[bytes, bytes] | None:
         chunk, block = stream.chunk, stream.block
         last = self._manifest.blocks_in(chunk) - 1
         if stream.ending or block > last:
@@ -308,7 +308,7 @@ class Node:
         if block == last:
             stream.ending = True
             self.feed(events.SendEnding(session.peer, chunk))
-        return b"".join((leaves, wire.data_head(chunk, block, len(payload)), payload))
+        return leaves + wire.data_head(chunk, block, len(payload)), payload
 
     def block_out(self, link: Link) -> None:
         session: Session = link.session
