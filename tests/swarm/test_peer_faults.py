@@ -264,6 +264,16 @@ def test_who_was_turned_away_gets_credit_when_there_is_room():
     assert sends(desk.say("b", wire.Offer(3))) == [wire.Accept(3, 0)]
 
 
+@pytest.mark.parametrize("event", [LinkDown("a"), FrameReceived("a", wire.Stop(1))], ids=repr)
+def test_room_that_comes_free_through_a_loss_is_told_at_once(event):
+    desk = Desk()
+    desk.meet("a", 0b1111)
+    desk.meet("b", 0b1111)
+    desk.say("a", *(wire.Offer(c) for c in range(3)))
+    assert sends(desk.say("b", wire.Offer(3))) == [wire.Decline(3, wire.BUSY)]
+    assert wire.Credit() in sends(desk.feed(event), "b")
+
+
 def offers(effects: list) -> list[str]:
     """To whom something is offered."""
     return [e.peer for e in effects if isinstance(e, Send) and isinstance(e.frame, wire.Offer)]
