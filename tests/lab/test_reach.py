@@ -36,20 +36,36 @@ def about_one_copy(sent: int) -> bool:
     return SIZE <= sent < 1.3 * SIZE
 
 
-@pytest.mark.parametrize("topology", ["mesh", "tree"])
-def test_an_origin_behind_a_bastion_serves_over_ssh(fleet: LabFleet, topology: str) -> None:
+@pytest.mark.parametrize(
+    ("silent", "flags"),
+    [(False, []), (False, ["--topology", "tree"]), (True, ["--no-encrypt"])],
+)
+def test_an_origin_behind_a_bastion_serves_over_ssh(
+    fleet: LabFleet, silent: bool, flags: list[str]
+) -> None:
     fleet.add("bastion", "10.77.0.2")
     names = nodes(fleet, 5)
-    fleet.origin.cannot_route_to("10.77.1.0/24")
     for name in names:
         fleet.hosts[name].cannot_route_to(fleet.origin.address)
-    outcome = fleet.deploy(names, "--jump", fleet.login("bastion"), "--topology", topology)
+    if not silent:
+        fleet.origin.cannot_route_to("10.77.1.0/24")
+    outcome = fleet.deploy(names, "--jump", fleet.login("bastion"), *flags)
     assert (outcome.exit, sorted(outcome.good())) == (0, names), outcome.stderr
     assert fleet.copies() == names
     assert fleet.connections("bastion") == 1
     assert all(fleet.connections(name) == 1 for name in names)
     assert sum(fleet.forwards(name) for name in names) > 0
     assert about_one_copy(outcome.document["traffic"]["origin_bytes_sent"])
+
+
+def test_hosts_at_addresses_that_are_nobodys_are_served_over_ssh(fleet: LabFleet) -> None:
+    names = nodes(fleet, 3)
+    fleet.origin.drops("10.77.1.0/24", PEER_PORTS)
+    wrong = {name: {"fleetpush_address": f"10.77.3.{i}"} for i, name in enumerate(names)}
+    outcome = fleet.deploy(names, variables=wrong)
+    assert (outcome.exit, sorted(outcome.good())) == (0, names), outcome.stderr
+    assert fleet.copies() == names
+    assert all(fleet.forwards(name) > 0 for name in names)
 
 
 @pytest.mark.parametrize("how", ["drop", "no_route"])
