@@ -10,6 +10,7 @@ from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.results import HostResult, HostStatus
 from fleetpush.errors import HostFailure
 from fleetpush.remote.bootstrap import CUT_OFF, NO_PYTHON, OLD_PYTHON
+from fleetpush.remote.connection import ENDED_BY_SIGNAL
 from fleetpush.swarm import bitfield
 
 if TYPE_CHECKING:
@@ -185,31 +186,38 @@ class Member:
     def _why_ended(self, status: int | None, reason: str) -> HostFailure:
         said = self.channel.stderr_tail.decode(errors="replace").strip()
         last = said.splitlines()[-1][:300] if said else ""
-        if status == NO_PYTHON:
-            return HostFailure(
-                "no_python",
-                "no Python found on it: install python3, or set ansible_python_interpreter",
-            )
-        if status == OLD_PYTHON:
-            return HostFailure(
-                "old_python", f"{last or 'its Python is too old'}: 3.9 or newer is needed "
-                "(set ansible_python_interpreter if there is one)"
-            )  # fmt: skip
-        if status == CUT_OFF or (status is None and self.address is None):
-            return HostFailure(
-                "connection_lost", reason or "the connection broke", unreachable=True
-            )
+        if self.address is None:
+            return _why_not_begun(status, reason, said, last)
         if status is None:
             return HostFailure(
                 "agent_lost", f"its agent is gone: {reason or 'the connection broke'}"
             )
-        if self.address is None:
-            return HostFailure(
-                "bootstrap_failed", f"the agent did not start (exit {status}): {last or reason}"
-            )
         return HostFailure(
             "agent_lost", f"its agent ended unexpectedly (exit {status}): {last or reason}"
         )
+
+
+def _why_not_begun(status: int | None, reason: str, said: str, last: str) -> HostFailure:
+    """Why no agent came up; ``said`` on stderr, ``last`` in its last line."""
+    if status == NO_PYTHON:
+        return HostFailure(
+            "no_python",
+            "no Python found on it: install python3, or set ansible_python_interpreter",
+        )
+    # A Python 2 knows no -I and never gets to look at its version.
+    if status == OLD_PYTHON or (status == 2 and "unknown option: -i" in said.lower()):
+        what = last if status == OLD_PYTHON else "its Python is a Python 2"
+        return HostFailure(
+            "old_python", f"{what or 'its Python is too old'}: 3.9 or newer is needed "
+            "(set ansible_python_interpreter if there is one)"
+        )  # fmt: skip
+    if status is None and reason.startswith(ENDED_BY_SIGNAL):
+        return HostFailure("bootstrap_failed", f"the agent did not start: {reason} {last}".strip())
+    if status in (None, CUT_OFF):
+        return HostFailure("connection_lost", reason or "the connection broke", unreachable=True)
+    return HostFailure(
+        "bootstrap_failed", f"the agent did not start (exit {status}): {last or reason}"
+    )
 
 
 def count_in(message: dict[str, Any], key: str) -> int:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 
+from fleetpush.remote.connection import ENDED_BY_SIGNAL
+
 if TYPE_CHECKING:
     from fleetpush.remote.connection import ProcessHandler
 
@@ -68,7 +70,7 @@ class ChannelProcess(asyncssh.SSHClientSession[bytes]):
         self._reason = f"exit status {status}"
 
     def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
-        self._reason = self._reason or f"ended by signal {signal}"
+        self._reason = self._reason or f"{ENDED_BY_SIGNAL} {signal}"
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._channel = None

@@ -28,6 +28,10 @@ class Target:
     jump: str | None = None
 
 
+ENDED_BY_SIGNAL = "ended by signal"
+"""How the reason begins that a handler hears when a signal ended its process."""
+
+
 class ProcessHandler(Protocol):
     """Receives what a remote process says. Called in the event loop; must not block or raise."""
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 
 from fleetpush.errors import HostError
+from fleetpush.remote.connection import ENDED_BY_SIGNAL
 
 if TYPE_CHECKING:
     from fleetpush.remote.connection import ProcessHandler, Target
@@ -117,7 +118,7 @@ class LocalProcess:
         if not self._exited or self._open_outputs or self._status is None:
             return
         if self._status < 0:
-            self._end(None, f"ended by signal {signal.Signals(-self._status).name}")
+            self._end(None, f"{ENDED_BY_SIGNAL} {signal.Signals(-self._status).name}")
         else:
             self._end(self._status, f"exit status {self._status}")
 
