@@ -47,17 +47,19 @@ class Outcome:
 class Command:
     """A ``fleetpush`` that runs. What it prints goes to files: no pipe can fill up."""
 
-    def __init__(self, folder: Path, words: list[str], env: dict[str, str], **more: Any) -> None:
+    def __init__(
+        self, folder: Path, words: list[str], env: dict[str, str], *, before: tuple[str, ...] = ()
+    ) -> None:
+        """``before`` is what runs it, such as ``setpriv`` with its flags."""
         self._out, self._err = folder / "stdout", folder / "stderr"
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self.process = subprocess.Popen(
-                [*COMMAND, *words],
+                [*before, *COMMAND, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 cwd=folder,
                 env=env,
-                **more,
             )
 
     @property
@@ -130,6 +132,21 @@ class Desk:
         config.write_text(f"Host *\n  UserKnownHostsFile {known}\n")
         return config
 
+    def script(self, name: str, text: str) -> str:
+        """A shell script that every user may run; returns its path."""
+        path = self.root / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return str(path)
+
+    def run(self, *words: str, env: dict[str, str] | None = None, **more: Any) -> Command:
+        """Any ``fleetpush`` command; ``more`` is for the process."""
+        folder = self.root / f"command{len(self.commands)}"
+        folder.mkdir()
+        command = Command(folder, list(words), self.env | (env or {}), **more)
+        self.commands.append(command)
+        return command
+
     def start(
         self, source: Path | list[Path], inventory: Path, *flags: str, **more: Any
     ) -> Command:
@@ -138,14 +155,8 @@ class Desk:
         config = self.root / "ssh_config"
         if not config.exists():
             self.known_hosts()
-        folder = self.root / f"command{len(self.commands)}"
-        folder.mkdir()
-        folder.chmod(0o777)
         words = ["deploy", *map(str, sources), "-i", str(inventory), "--ssh-config", str(config)]
-        words += ["--progress", "plain", "-o", "json", *flags]
-        command = Command(folder, words, self.env, **more)
-        self.commands.append(command)
-        return command
+        return self.run(*words, "--progress", "plain", "-o", "json", *flags, **more)
 
     def deploy(
         self, source: Path | list[Path], inventory: Path, *flags: str, **more: Any
