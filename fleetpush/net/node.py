@@ -329,6 +329,7 @@ class Node:
 
     def _release(self) -> None:
         self._throttled = False
-        for session in self.edges.sessions.values():
+        # A read that fails on the way ends this peer and with it every session.
+        for session in list(self.edges.sessions.values()):
             if session.streams and session.data is not None:
                 session.data.want_write()
