@@ -34,13 +34,13 @@ def bits(mask: int, chunks: int = 4) -> wire.Bitfield:
 class Desk:
     """One peer, spoken to by hand. ``blocks[c]``: the verified blocks of chunk ``c``."""
 
-    def __init__(self, have: int = 0, manifest=MANIFEST) -> None:
+    def __init__(self, have: int = 0, manifest=MANIFEST, policy=None) -> None:
         self.blocks = [4 if have >> c & 1 else 0 for c in range(manifest.chunks)]
         self.now = 0.0
         self.peer = Peer(
             manifest,
             RUN,
-            Rarest(),
+            policy or Rarest(),
             random.Random(1),
             have=have,
             progress=self.blocks.__getitem__,

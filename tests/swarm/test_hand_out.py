@@ -1,0 +1,74 @@
+"""The origin of a mesh sends every chunk once before any twice, and nothing that somebody holds."""
+
+from fleetpush.swarm import bitfield, wire
+from fleetpush.swarm.events import ChunksHeld, LinkDown, Send, SendEnded, SendEnding
+from fleetpush.swarm.picker import HandOut
+from tests.swarm.parts import manifest_of
+from tests.swarm.test_peer_faults import Desk
+
+CHUNKS = 4
+
+
+def origin() -> Desk:
+    return Desk(bitfield.full(CHUNKS), manifest_of(CHUNKS), HandOut(CHUNKS))
+
+
+def offered(effects: list) -> list[tuple[str, int]]:
+    return [
+        (e.peer, e.frame.chunk)
+        for e in effects
+        if isinstance(e, Send) and isinstance(e.frame, wire.Offer)
+    ]
+
+
+def sent(desk: Desk, peer: str, chunk: int) -> list:
+    """``chunk`` is accepted by ``peer`` and goes out to it whole; what happens then."""
+    desk.say(peer, wire.Accept(chunk, 0))
+    ending = desk.feed(SendEnding(peer, chunk))
+    return ending + desk.feed(SendEnded(peer, chunk))
+
+
+def test_each_chunk_goes_to_the_next_neighbour_in_turn_and_none_goes_twice():
+    desk = origin()
+    assert offered(desk.meet("a") + desk.meet("b")) == [("a", 0), ("b", 1)]
+    assert offered(sent(desk, "a", 0)) == [("a", 2)]
+    assert offered(sent(desk, "b", 1)) == [("b", 3)]
+    assert offered(sent(desk, "a", 2) + sent(desk, "b", 3)) == []
+
+
+def test_what_a_host_holds_is_not_handed_out():
+    desk = origin()
+    desk.feed(ChunksHeld(0b0101))
+    assert offered(desk.meet("a")) == [("a", 1)]
+    assert offered(sent(desk, "a", 1)) == [("a", 3)]
+    assert offered(sent(desk, "a", 3)) == []
+
+
+def test_what_a_neighbour_has_is_not_handed_out():
+    desk = origin()
+    desk.meet("a", 0b1110)
+    assert offered(desk.meet("b")) == []
+    assert offered(sent(desk, "a", 0)) == []
+
+
+def test_what_only_the_dead_had_goes_out_again_first():
+    desk = origin()
+    desk.meet("a")
+    desk.meet("b")
+    sent(desk, "a", 0)
+    assert offered(desk.say("b", wire.Have((1,)))) == [("b", 3)]
+    assert offered(desk.feed(LinkDown("a"))) == []
+    assert offered(sent(desk, "b", 3)) == [("b", 0)]
+    assert offered(sent(desk, "b", 0)) == [("b", 2)]
+
+
+def test_what_the_dead_had_passed_on_stays_handed_out():
+    desk = origin()
+    desk.meet("a")
+    desk.meet("b")
+    sent(desk, "a", 0)
+    desk.say("b", wire.Have((0,)))
+    desk.feed(LinkDown("a"))
+    later = sent(desk, "b", 1) + sent(desk, "b", 2) + sent(desk, "b", 3)
+    assert ("b", 0) not in offered(later)
+    assert offered(desk.meet("c")) == []
