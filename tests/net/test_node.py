@@ -150,3 +150,18 @@ def test_an_edge_that_is_no_more_closes_its_link(rig):
     b.node.part("a")
     rig.until(lambda: not a.node.links() and not b.node.links())
     assert a.failed == b.failed == []
+
+
+def test_a_block_that_comes_before_its_leaves_is_passed_over(rig):
+    """On a lane it may be of a stream that was broken off, and asked for anew since."""
+    host, other = rig.member("host"), rig.member("other")
+    rig.join(other, host)
+    rig.until(lambda: host.peer.state.neighbours["other"].greeted)
+    link = other.node.edges.sessions["host"].control
+    link.send(wire.Offer(0))
+    link._control += wire.data_head(0, 0, BLOCK) + rig.data[:BLOCK]
+    link.want_write()
+    rig.until(lambda: host.node.content_in)
+    assert host.peer.expects("other", 0)
+    assert host.store.progress(0) == 0
+    assert host.dropped == host.errors == []
