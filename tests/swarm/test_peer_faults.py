@@ -15,6 +15,8 @@ from fleetpush.swarm.events import (
     LinkDown,
     LinkUp,
     Send,
+    SendEnded,
+    SendEnding,
     StartSend,
     StopSend,
     TimerFired,
@@ -317,3 +319,12 @@ def test_a_neighbour_is_not_stuck_with_what_was_withdrawn():
     desk.meet("c", 0b10)
     desk.say("c", wire.Offer(1))
     assert offers(desk.take("c", 1, 1)) == ["a"]
+
+
+def test_what_went_out_whole_is_not_offered_again_before_word_of_it_comes_back():
+    desk = Desk(have=0b1)
+    assert offers(desk.meet("a")) == ["a"]
+    desk.say("a", wire.Accept(0, 0))
+    ends = desk.feed(SendEnding("a", 0)) + desk.feed(SendEnded("a", 0))
+    assert offers(ends) == []
+    assert offers(desk.say("a", wire.Credit())) == ["a"], "it says that it has lost it"
