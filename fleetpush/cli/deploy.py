@@ -1,7 +1,8 @@
 """``fleetpush deploy``: push to the hosts, verify, activate."""
 
 import functools
-from typing import TYPE_CHECKING
+from dataclasses import fields
+from typing import Any
 
 import typer
 
@@ -13,9 +14,6 @@ from fleetpush.cli.values import DEFAULT_PORTS
 from fleetpush.deploy.options import DeployOptions, SshOptions
 from fleetpush.deploy.progress import Observer
 from fleetpush.errors import UsageError
-
-if TYPE_CHECKING:
-    from fleetpush.cli.conduct import Work
 
 
 def deploy(
@@ -58,6 +56,7 @@ def deploy(
     verbose: flags.Verbose = 0,
 ) -> None:
     """Push files to every host of an inventory, verify them there, and activate them."""
+    given = dict(locals())
     output = Output(
         command="deploy",
         progress=progress,
@@ -66,49 +65,25 @@ def deploy(
         verbose=verbose,
         log_file=log_file,
     )
+    raise typer.Exit(conduct(output, lambda: functools.partial(execute, options_from(given))))
 
-    def prepare() -> "Work":
-        if tree_fanout is not None and topology in ("mesh", "star"):
-            raise UsageError(f"--tree-fanout needs a tree; --topology says {topology}")
-        ssh = SshOptions(
-            user=user,
-            password=ask_password() if ask_pass else None,
-            private_key=private_key,
-            ssh_config=ssh_config,
-            host_key_checking=host_key_checking,
-            jump=jump,
-            connection=connection,
-            forks=forks,
-            connect_timeout=connect_timeout,
-        )
-        options = DeployOptions(
-            sources=tuple(sources),
-            inventories=tuple(inventories),
-            limit=limit,
-            extra_vars=tuple(extra_vars or ()),
-            dest=dest,
-            ssh=ssh,
-            topology=topology,
-            tree_fanout=tree_fanout,
-            discovery=discovery,
-            chunk_size=chunk_size,
-            bwlimit=bwlimit,
-            host_bwlimit=host_bwlimit,
-            port_range=port_range,
-            encrypt=not no_encrypt,
-            verify=verify,
-            activate=activate,
-            mode=mode,
-            owner=owner,
-            group=group,
-            stall=stall,
-            deadline=deadline,
-            detach_grace=detach_grace,
-            min_success=min_success,
-        )
-        return functools.partial(execute, options)
 
-    raise typer.Exit(conduct(output, prepare))
+def options_from(given: dict[str, Any]) -> DeployOptions:
+    """The options that the flags of ``deploy``, by parameter name, ask for. Raises UsageError."""
+    topology = given["topology"]
+    if given["tree_fanout"] is not None and topology in ("mesh", "star"):
+        raise UsageError(f"--tree-fanout needs a tree; --topology says {topology}")
+    ssh = SshOptions(
+        password=ask_password() if given["ask_pass"] else None, **_fields_of(SshOptions, given)
+    )
+    lists = {name: tuple(given[name] or ()) for name in ("sources", "inventories", "extra_vars")}
+    same = _fields_of(DeployOptions, given)
+    return DeployOptions(**{**same, **lists, "ssh": ssh, "encrypt": not given["no_encrypt"]})
+
+
+def _fields_of(options: type[DeployOptions | SshOptions], given: dict[str, Any]) -> dict[str, Any]:
+    """The flags that are called like a field of ``options``."""
+    return {field.name: given[field.name] for field in fields(options) if field.name in given}
 
 
 async def execute(options: DeployOptions, observer: Observer, signals: Signals) -> Conclusion:

@@ -26,7 +26,7 @@ class Conductor:
         self._loop = loop
         self._manifest = manifest
         self._tracker = tracker.Tracker(plan, ORIGIN)
-        self._edges: dict[str, list[dict[str, Any]]] = {}
+        self._edges: dict[str, dict[str, dict[str, Any]]] = {}
         self._parts: dict[str, list[str]] = {}
         self._flushing = False
         self._relays = Relays(self._introduce_relay, self._relay_failed)
@@ -71,6 +71,8 @@ class Conductor:
             case tracker.Introduce(peer, other, edge, dial):
                 self._introduce(peer, other, edge, self._address(peer, other), dial=dial)
             case tracker.Part(peer, other):
+                # What was to be said of this edge in the same turn is no longer so.
+                self._edges.get(peer, {}).pop(other, None)
                 self._parts.setdefault(peer, []).append(other)
                 self._flush_soon()
             case tracker.TellHeld(mask):
@@ -94,16 +96,14 @@ class Conductor:
     def _introduce(
         self, peer: str, other: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool
     ) -> None:
-        self._edges.setdefault(peer, []).append(
-            {
-                "peer": other,
-                "send": edge.send,
-                "stripes": edge.stripes,
-                "local": edge.local,
-                "address": address,
-                "dial": dial,
-            }
-        )
+        self._edges.setdefault(peer, {})[other] = {
+            "peer": other,
+            "send": edge.send,
+            "stripes": edge.stripes,
+            "local": edge.local,
+            "address": address,
+            "dial": dial,
+        }
         self._flush_soon()
 
     def _flush_soon(self) -> None:
@@ -121,7 +121,7 @@ class Conductor:
                 self.members[peer].channel.say({"do": "part", "peers": others})
         for peer, announced in edges.items():
             if peer in self.members:
-                self.members[peer].channel.say({"do": "edges", "edges": announced})
+                self.members[peer].channel.say({"do": "edges", "edges": list(announced.values())})
 
     def _relay(self, peer: str, edge: Edge) -> None:
         member = self.members.get(peer)

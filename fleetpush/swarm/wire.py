@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-HAVE, INFLIGHT, BUSY, FOREIGN = 0, 1, 2, 3
-"""Why an offer is declined: has it; another peer is sending it; no room; it is for its rack's importer."""
+HAVE, INFLIGHT, BUSY = 0, 1, 2
+"""Why an offer is declined: has it; another peer is sending it; no room."""
 
 _HEAD = Struct("!I")
 _CHUNK = Struct("!I")
