@@ -4,6 +4,11 @@ import asyncio
 import inspect
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# No promise here is about time: on a busy machine an example may take as long as it likes.
+settings.register_profile("fleetpush", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fleetpush")
 
 
 @pytest.hookimpl(tryfirst=True)
