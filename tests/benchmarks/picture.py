@@ -1,6 +1,6 @@
 """The README's picture: the live view of a real deploy to an embedded fleet, caught half-way.
 
-    .venv/bin/python -m tests.benchmarks.picture [--hosts 120] [--size 24M] [FILE]
+.venv/bin/python -m tests.benchmarks.picture [--hosts 120] [--size 24M] [FILE]
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ class Camera:
         self.state.fold(event)
         done, total = self.state.bytes_done, self.state.bytes_total
         if total and done > CAUGHT_AT * total and not self.svg:
-            self.svg = live_svg(self.state, event.at, width=100, height=18, title="fleetpush deploy")
+            self.svg = live_svg(
+                self.state, event.at, width=100, height=18, title="fleetpush deploy"
+            )
 
 
 async def take(hosts: int, size: int) -> str:
@@ -50,7 +52,10 @@ async def take(hosts: int, size: int) -> str:
         async with EmbeddedFleet(Path(folder) / "fleet", hosts) as fleet:
             ssh = SshOptions(known_hosts=fleet.known_hosts, ssh_config=Path("none"))
             options = DeployOptions(
-                sources=(str(source),), inventories=(str(fleet.inventory),), ssh=ssh, bwlimit=size // 8
+                sources=(str(source),),
+                inventories=(str(fleet.inventory),),
+                ssh=ssh,
+                bwlimit=size // 8,
             )
             await Run(options, camera).execute()
     # A picture must not fetch fonts from anywhere.

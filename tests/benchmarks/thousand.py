@@ -49,7 +49,9 @@ def main() -> int:
     return 0 if good and not figures["left_behind"] else 1
 
 
-def deploy(fleet: SshdFleet, source: Path, work: Path, options: argparse.Namespace) -> dict[str, Any]:
+def deploy(
+    fleet: SshdFleet, source: Path, work: Path, options: argparse.Namespace
+) -> dict[str, Any]:
     """One ``fleetpush deploy`` as a user would type it, watched from outside."""
     inventory = fleet.inventory(work / "fleet.yaml")
     config = _ssh_config(fleet, work)
@@ -141,13 +143,17 @@ def _good_copies(fleet: SshdFleet, source: Path, hosts: int) -> int:
     wanted = hashlib.sha256(source.read_bytes()).digest()
     copies = (fleet.home(i) / source.name for i in range(hosts))
     return sum(
-        1 for copy in copies if copy.exists() and hashlib.sha256(copy.read_bytes()).digest() == wanted
+        1
+        for copy in copies
+        if copy.exists() and hashlib.sha256(copy.read_bytes()).digest() == wanted
     )
 
 
 def _left_behind(fleet: SshdFleet, hosts: int) -> list[str]:
     time.sleep(1.0)
-    found = [str(path) for i in range(hosts) for path in fleet.home(i).iterdir() if path.name[0] == "."]
+    found = [
+        str(path) for i in range(hosts) for path in fleet.home(i).iterdir() if path.name[0] == "."
+    ]
     return found + [f"process {pid}" for pid in _agents(fleet.root)]
 
 
@@ -188,7 +194,9 @@ def _show(figures: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--hosts", type=int, default=1000)
     parser.add_argument("--size", default="4M")
     parser.add_argument("--chunk-size", default="64K")
