@@ -246,10 +246,10 @@ class HostStore:
 
     # -- the end
 
-    def finish(self) -> None:
+    def finish(self, progress: Callable[[int], None] = lambda done: None) -> None:
         """Proves the content (``verify_full``: read back from the disk), sets owner and mode, syncs.
 
-        Raises StoreError; ``verify_failed`` after dropping the chunks that did not come back.
+        ``progress`` gets the bytes read back so far. Raises StoreError; ``verify_failed`` after dropping the chunks that did not come back.
         """
         if self.have.bit_length() != self._manifest.chunks or self.have & (self.have + 1):
             raise StoreError("incomplete", f"{self._targets[0].path}: not every chunk is there")
@@ -259,7 +259,7 @@ class HostStore:
                     with explained(target.path):
                         os.fsync(fd)
                 with explained(self._targets[0].path):
-                    self._read_back()
+                    self._read_back(progress)
             for fd, target, old in zip(self._stream.fds, self._targets, self._replaced):
                 with explained(target.path):
                     settle(fd, target.path, self._owner, self._mode(old), old)
@@ -273,10 +273,10 @@ class HostStore:
         # Not set-user-ID: whatever the old program was allowed to become, the new content has not earned.
         return stat.S_IMODE(old.st_mode) & 0o777
 
-    def _read_back(self) -> None:
+    def _read_back(self, progress: Callable[[int], None]) -> None:
         for fd in self._stream.fds:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        reading = _Reading(lambda done: None, lambda: False)
+        reading = _Reading(progress, lambda: False)
         chunks = range(self._manifest.chunks)
         lost = set(chunks) - set(self._compare(self._stream, chunks, reading, holes=True))
         for chunk in lost:

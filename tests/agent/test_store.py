@@ -269,7 +269,10 @@ def test_full_verification_reads_the_disk_again(
     assert failure.value.slug == "verify_failed"
     assert store.have == 0b11011
     content.give(store, 2)
-    store.finish()
+    read: list[int] = []
+    store.finish(read.append)
+    assert read == sorted(read)
+    assert read[-1] == content.manifest.size, "whoever reads for minutes is not taken for stalled"
     store.activate()
     assert dest.read_bytes() == content.stream
 
