@@ -1,6 +1,7 @@
 """A thousand hosts behind one real sshd on this machine: one ``fleetpush deploy``, beside ``clush true``.
 
     .venv/bin/python -m tests.benchmarks.thousand [--hosts 1000] [--size 4M] [--chunk-size 64K]
+    .venv/bin/python -m tests.benchmarks.thousand --hosts 8 --size 5G --chunk-size auto --no-clush
 
 Needs root, openssh-server and (for the comparison) clustershell. Prints a table, and JSON with ``--json``.
 Times are of this run on this machine; what carries over is the ratio of the two.
@@ -25,7 +26,6 @@ from fleetpush.cli.values import size as parse_size
 from tests.fleet.sshd import SshdFleet, missing, sshd_fleet
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:
@@ -37,7 +37,7 @@ def main() -> int:
     with sshd_fleet(options.hosts) as fleet, tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         source = work / "model.pt"
-        source.write_bytes(os.urandom(parse_size(options.size)))
+        _write_random(source, parse_size(options.size))
         figures = deploy(fleet, source, work, options)
         figures["copies_good"] = _good_copies(fleet, source, options.hosts)
         figures["left_behind"] = _left_behind(fleet, options.hosts)
@@ -57,7 +57,8 @@ def deploy(
     config = _ssh_config(fleet, work)
     command = [
         *(sys.executable, "-m", "fleetpush", "deploy", str(source), "-i", str(inventory)),
-        *("--chunk-size", options.chunk_size, "--topology", options.topology),
+        *(() if options.chunk_size == "auto" else ("--chunk-size", options.chunk_size)),
+        *("--topology", options.topology),
         *("--ssh-config", str(config), "--progress", "plain", "-o", "json"),
     ]
     result = work / "result.json"
@@ -65,7 +66,7 @@ def deploy(
     began = time.monotonic()
     with result.open("wb") as out, log.open("wb") as err:
         cli = subprocess.Popen(command, stdout=out, stderr=err, stdin=subprocess.DEVNULL)
-        watch = Watch(fleet.root)
+        watch = Watch(cli.pid, fleet.root)
         watch.start()
         _, status, usage = os.wait4(cli.pid, 0)
         cli.returncode = os.waitstatus_to_exitcode(status)
@@ -89,6 +90,8 @@ def deploy(
         "control_share": traffic["control_bytes"] / max(1, traffic["peer_bytes_sent"]),
         "cli_cpu_ms_a_host": cpu * 1000 / options.hosts,
         "cli_peak_rss_mb": usage.ru_maxrss / 1024,
+        "cli_rss_mb_over_time": watch.thirds(watch.cli_mb),
+        "agent_rss_mb_over_time": watch.thirds(watch.agent_mb),
         "agent_private_mb": watch.private_mb,
         "machine_used_gib": watch.machine_gib,
     }
@@ -97,13 +100,22 @@ def deploy(
 class Watch(threading.Thread):
     """Samples the machine's memory and some agents' private memory while the run goes on."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, cli: int, root: Path) -> None:
         super().__init__(daemon=True)
         self.private_mb = 0.0
         self.machine_gib = 0.0
+        self.cli_mb: list[float] = []
+        self.agent_mb: list[float] = []
+        self._cli = cli
         self._root = root
         self._ended = threading.Event()
         self._before = _used_bytes()
+
+    def thirds(self, samples: list[float]) -> list[float]:
+        """The median of each third of the run: flat, or growing."""
+        third = max(1, len(samples) // 3)
+        parts = [samples[i * third : (i + 1) * third] for i in range(3)]
+        return [round(sorted(part)[len(part) // 2], 1) for part in parts if part]
 
     def stop(self) -> None:
         self._ended.set()
@@ -113,6 +125,9 @@ class Watch(threading.Thread):
         while not self._ended.wait(2.0):
             self.machine_gib = max(self.machine_gib, (_used_bytes() - self._before) / 2**30)
             agents = _agents(self._root)
+            self.cli_mb.append(_rss_mb(self._cli))
+            if agents:
+                self.agent_mb.append(max(_rss_mb(pid) for pid in agents))
             samples = sorted(_private_mb(pid) for pid in agents[:: max(1, len(agents) // 15)])
             if samples:
                 self.private_mb = max(self.private_mb, samples[len(samples) // 2])
@@ -140,13 +155,9 @@ def _ssh_config(fleet: SshdFleet, work: Path) -> Path:
 
 
 def _good_copies(fleet: SshdFleet, source: Path, hosts: int) -> int:
-    wanted = hashlib.sha256(source.read_bytes()).digest()
+    wanted = _digest(source)
     copies = (fleet.home(i) / source.name for i in range(hosts))
-    return sum(
-        1
-        for copy in copies
-        if copy.exists() and hashlib.sha256(copy.read_bytes()).digest() == wanted
-    )
+    return sum(1 for copy in copies if copy.exists() and _digest(copy) == wanted)
 
 
 def _left_behind(fleet: SshdFleet, hosts: int) -> list[str]:
@@ -170,6 +181,25 @@ def _agents(root: Path) -> list[int]:
             if at_home and b"fleetpush.agent.main" in line and b"-I\0-S\0" in line:
                 found.append(int(entry.name))
     return found
+
+
+def _write_random(path: Path, size: int) -> None:
+    with path.open("wb") as out:
+        while size > 0:
+            size -= out.write(os.urandom(min(size, 1 << 24)))
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as copy:
+        return hashlib.file_digest(copy, "sha256").digest()
+
+
+def _rss_mb(pid: int) -> float:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * PAGE / 2**20
 
 
 def _private_mb(pid: int) -> float:
