@@ -249,7 +249,8 @@ class HostStore:
     def finish(self, progress: Callable[[int], None] = lambda done: None) -> None:
         """Proves the content (``verify_full``: read back from the disk), sets owner and mode, syncs.
 
-        ``progress`` gets the bytes read back so far. Raises StoreError; ``verify_failed`` after dropping the chunks that did not come back.
+        ``progress`` gets the bytes read back so far. Raises StoreError;
+        ``verify_failed`` after dropping the chunks that did not come back.
         """
         if self.have.bit_length() != self._manifest.chunks or self.have & (self.have + 1):
             raise StoreError("incomplete", f"{self._targets[0].path}: not every chunk is there")
