@@ -49,6 +49,13 @@ class _Stripe:
             yield peer
             queue.extend(self.children[peer])
 
+    def deepest_interior(self, other_than: str) -> str | None:
+        """A host that feeds others, as far from the origin as any: all its children are leaves."""
+        hosts = [
+            p for p in self.from_root() if p in self.interior and p not in (self.origin, other_than)
+        ]
+        return hosts[-1] if hosts else None
+
     def attach(self, peer: str, parent: str) -> None:
         self.parent[peer] = parent
         self.children[parent].append(peer)
@@ -93,12 +100,22 @@ class Tree:
         for tree in self._trees:
             if peer not in tree.children:
                 continue
-            tree.detach(peer)
             orphans = list(tree.children[peer])
+            heir = tree.deepest_interior(peer) if tree.interior.intersection(orphans) else None
+            if heir is not None:
+                # As in a heap, the last one takes the empty place: the tree stays as shallow as it was.
+                orphans = [o for o in orphans if o != heir] + tree.children[heir]
+                tree.detach(heir)
+            parent = tree.parent.get(peer, self._origin)
+            tree.detach(peer)
             for orphan in orphans:
                 tree.detach(orphan)
             del tree.children[peer]
             tree.interior.discard(peer)
+            if heir is not None and pair(parent, heir) not in self._cut:
+                tree.attach(heir, parent)
+            elif heir is not None:
+                self._place(tree, heir)
             # Interior orphans first: they bring the room that the others need.
             for orphan in sorted(orphans, key=lambda o: o not in tree.interior):
                 self._place(tree, orphan)
