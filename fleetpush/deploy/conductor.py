@@ -44,6 +44,10 @@ class Conductor:
             self._relayed.pop(member.peer, None)
             self._handle(tracker.Left(member.peer))
 
+    def finished(self, member: Member) -> None:
+        """``member`` is done; it may be told to leave if nobody needs it."""
+        self._handle(tracker.Finished(member.peer))
+
     def links(self, member: Member) -> None:
         self._handle(tracker.LinksCounted(member.peer, member.figures.links))
 
@@ -81,6 +85,11 @@ class Conductor:
                     self.members[ORIGIN].channel.say({"do": "held", "mask": held})
             case tracker.Relay(peer, edge):
                 self._relay(peer, edge)
+            case tracker.Release(peer):
+                member = self.members.pop(peer, None)
+                if member is not None:
+                    self._relays.close(peer)
+                    member.channel.say({"do": "leave"})
             case tracker.Isolated(peer, reason):
                 self._isolated(peer, reason)
 

@@ -192,6 +192,7 @@ class Run:
             "complete": self._complete,
             "verified": self._verified,
             "activated": self._activated,
+            "success": self._succeeded,
             "failure": self._lost,
             "gone": self._lost,
         }.get(kind)
@@ -242,6 +243,10 @@ class Run:
             return
         member.activated = True
         member.succeed()
+
+    def _succeeded(self, member: Member, message: dict[str, Any]) -> None:
+        if self._conductor is not None:
+            self._conductor.finished(member)
 
     def _lost(self, member: Member, message: dict[str, Any]) -> None:
         if member.failure is None and not member.gone.is_set():

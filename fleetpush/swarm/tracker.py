@@ -61,6 +61,12 @@ class LinksCounted(NamedTuple):
     links: int
 
 
+class Finished(NamedTuple):
+    """``peer`` has everything and has done all it was asked to: it stays only to serve others."""
+
+    peer: str
+
+
 class RelayFailed(NamedTuple):
     """No channel through SSH to ``peer`` either."""
 
@@ -72,7 +78,7 @@ class Tick(NamedTuple):
     """Time has passed; wanted about once a second."""
 
 
-Event = Union[Joined, Left, DialFailed, LinksCounted, RelayFailed, Tick]
+Event = Union[Joined, Left, DialFailed, LinksCounted, Finished, RelayFailed, Tick]
 
 
 class Introduce(NamedTuple):
@@ -104,6 +110,12 @@ class TellHeld(NamedTuple):
     mask: int
 
 
+class Release(NamedTuple):
+    """``peer`` is of no more use to anybody: it may leave now."""
+
+    peer: str
+
+
 class Isolated(NamedTuple):
     """Nobody who has the content reaches ``peer``: it fails, by name."""
 
@@ -111,12 +123,13 @@ class Isolated(NamedTuple):
     reason: str
 
 
-Effect = Union[Introduce, Part, Relay, TellHeld, Isolated]
+Effect = Union[Introduce, Part, Relay, TellHeld, Release, Isolated]
 
 
 class _Member:
     __slots__ = (
         "failed_edges",
+        "finished",
         "isolated",
         "joined_at",
         "links",
@@ -131,6 +144,7 @@ class _Member:
         self.links = 0
         self.failed_edges = 0
         self.relayed = False
+        self.finished = False
         self.relay_failed = ""
         """Why, if it did."""
         self.isolated = False
@@ -156,6 +170,7 @@ class Tracker:
             Left: self._left,
             DialFailed: self._dial_failed,
             LinksCounted: self._links_counted,
+            Finished: self._finished,
             RelayFailed: self._relay_failed,
             Tick: self._tick,
         }
@@ -192,6 +207,15 @@ class Tracker:
         for key in [key for key in self._dialed if event.peer in key]:
             self._part(key)
         self._announce()
+
+    def _finished(self, event: Finished, now: float) -> None:
+        member = self._members.get(event.peer)
+        if member is None or event.peer == self._origin:
+            return
+        member.finished = True
+        for peer in self._plan.finished(event.peer):
+            self._out.append(Release(peer))
+            self._left(Left(peer), now)
 
     def _announce(
         self, newcomer: str | None = None, relayed: tuple[str, str] | None = None
@@ -274,7 +298,7 @@ class Tracker:
         """Gives the origin a few links to each set of hosts that its data has no way to."""
         self._torn = False
         for part in self._plan.links.parts(self._members):
-            if self._origin in part:
+            if self._origin in part or any(self._members[p].finished for p in part):
                 continue
             island = sorted(part)
             untried = [p for p in island if not self._members[p].relay_failed]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from fleetpush.swarm.plan.link import Links
 
     class Plan(Protocol):
-        """``adopt`` joins a host to the origin whatever the topology would say."""
+        """``adopt`` joins a host to the origin whatever the topology would say; ``finished`` names those that
+        nobody needs any more."""
 
         links: Links
         stripes: int
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
         def leave(self, peer: str) -> None: ...
 
         def unreachable(self, one: str, other: str) -> None: ...
+
+        def finished(self, peer: str) -> list[str]: ...
 
         def adopt(self, peer: str) -> None: ...
 

@@ -22,6 +22,8 @@ FEW_DEGREE = 6
 """Half of them made by each newcomer: two keep a random graph in one piece (Fenner and Frieze, 1982)."""
 
 ORIGIN_DEGREE = 16
+KEPT = 64
+"""Hosts that have everything and stay for those to come; the others may leave as they are done."""
 
 
 class Mesh:
@@ -36,6 +38,7 @@ class Mesh:
         self._racks: dict[str, str] = {}
         self._neighbours: dict[str, set[str]] = {origin: set()}
         self._cut: set[tuple[str, str]] = set()
+        self._done: set[str] = set()
         self.links = Links()
 
     def join(self, peer: str, rack: str) -> None:
@@ -49,6 +52,7 @@ class Mesh:
     def leave(self, peer: str) -> None:
         if self._racks.pop(peer, None) is None:
             return
+        self._done.discard(peer)
         self._cut = {p for p in self._cut if peer not in p}
         orphans = sorted(self._neighbours[peer])  # a set's order changes from process to process
         for other in orphans:
@@ -62,6 +66,15 @@ class Mesh:
             self._part(one, other)
             self._mend([one, other])
 
+    def finished(self, peer: str) -> list[str]:
+        """Those that nobody needs any more: whoever is joined to them has everything, too."""
+        if peer not in self._racks:
+            return []
+        self._done.add(peer)
+        candidates = [peer, *sorted(self._neighbours[peer] - {self._origin})]
+        spare = [p for p in candidates if p in self._done and self._neighbours[p] <= self._done]
+        return spare[: max(0, len(self._done) - KEPT)]
+
     def adopt(self, peer: str) -> None:
         """Joins ``peer`` to the origin, beyond the origin's degree if need be."""
         self._cut.discard(pair(self._origin, peer))
@@ -70,7 +83,7 @@ class Mesh:
 
     def _mend(self, peers: list[str]) -> None:
         for peer in peers:
-            if peer != self._origin:
+            if peer != self._origin and peer not in self._done:
                 self._top_up(peer)
         self._top_up_origin()
 

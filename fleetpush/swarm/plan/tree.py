@@ -128,6 +128,10 @@ class Tree:
                     tree.detach(child)
                     self._place(tree, child)
 
+    def finished(self, peer: str) -> list[str]:
+        """Everyone stays: a place in a tree is not given up without tearing others from theirs."""
+        return []
+
     def adopt(self, peer: str) -> None:
         """Hangs ``peer`` on the origin in every tree, beyond the origin's one child if need be."""
         self._cut.discard(pair(self._origin, peer))
