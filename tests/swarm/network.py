@@ -43,6 +43,7 @@ class Network:
         self.relays = True
         self.dropped: list[tuple[str, str, str]] = []
         self.isolated: list[str] = []
+        self.released: list[str] = []
         self._heap: list = []
         self._ticket = count()
         self._to_come = 0
@@ -126,6 +127,11 @@ class Network:
     def living(self) -> list[Host]:
         return [h for h in self.hosts.values() if h.alive]
 
+    @property
+    def served(self) -> list[Host]:
+        """Those that live, and those that were let go because nobody needed them."""
+        return [*self.living, *(self.hosts[name] for name in self.released)]
+
     def _finished(self) -> bool:
         return not any(
             h.alive and h.frozen is None and not h.peer.complete for h in self.hosts.values()
@@ -180,9 +186,20 @@ class Network:
                     self._for_host(ORIGIN, self._announce, ORIGIN, peer, edge, True, True)
                 else:
                     self._tell(tracker.RelayFailed(peer, "forbidden"))
+            case tracker.Release(peer):
+                self._check_release(peer)
+                self.die(peer, noticed=0.0)
             case tracker.Isolated(peer, _):
                 self.isolated.append(peer)
                 self.die(peer, noticed=0.0)
+
+    def _check_release(self, name: str) -> None:
+        """Nobody who still needs something was joined to it when the tracker let it go."""
+        self.released.append(name)
+        assert self.hosts[name].peer.complete
+        for other, session in self.hosts[name].sessions.items():
+            needs = self.hosts[other].alive and not self.hosts[other].peer.complete
+            assert session.link is None or not needs, f"{other} still trades with {name}"
 
     def _for_host(self, name: str, call, *args) -> None:
         host = self.hosts.get(name)
@@ -289,6 +306,7 @@ class Network:
         if isinstance(effect, events.Completed):
             assert host.completed_at is None, "complete twice"
             host.completed_at = self.now
+            self.at(self.now + LATENCY, self._tell, tracker.Finished(host.name))
             return
         session = host.sessions.get(effect.peer)
         if session is None or session.link is None:

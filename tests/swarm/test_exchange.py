@@ -65,3 +65,18 @@ def test_no_block_comes_twice_when_nothing_goes_wrong(topology):
     net.run()
     for host in net.living:
         assert set(host.received.values()) <= {1}
+
+
+def test_a_large_fleet_that_arrives_slowly_is_let_go_on_the_way():
+    net = joined(network("mesh", 60, check_every=101), 80, over=20.0)
+    net.run()
+    check_all_complete(net, 80)
+    assert len(net.released) > 30
+    assert net.copies() <= 1.3
+
+
+def test_nobody_leaves_a_tree_before_the_end():
+    net = joined(network("tree", 60, check_every=101), 40, over=5.0)
+    net.run()
+    check_all_complete(net, 40)
+    assert net.released == []

@@ -18,11 +18,11 @@ DEGREE = 16
 FEW_CHUNKS = 100
 """A content of fewer chunks passes in less time than the handshakes of sixteen links take."""
 
-FEW_DEGREE = 6
+FEW_DEGREE = 4
 """Half of them made by each newcomer: two keep a random graph in one piece (Fenner and Frieze, 1982)."""
 
 ORIGIN_DEGREE = 16
-KEPT = 64
+KEPT = 24
 """Hosts that have everything and stay for those to come; the others may leave as they are done."""
 
 
