@@ -193,8 +193,10 @@ class Peer:
         if any(chunk >= self.state.chunks for chunk in frame.chunks):
             self.state.fault(n, "has chunks that do not exist")
             return
+        offered = n.offered
         self.state.now_has(n, bitfield.of(frame.chunks))
-        self._sender.fill_slots()
+        if n.offered != offered:  # else it freed no slot, and wants less than before
+            self._sender.fill_slots()
 
     def _stop_in(self, n: Neighbour, frame: wire.Stop, now: float) -> None:
         if self._receiver.stopped(n, frame, now):

@@ -141,9 +141,9 @@ class Sender:
             del self._recent[:-RECENT]
             self._moved(n)
             n.sent |= bit
-            # Until its HAVE comes it would look as if it still lacked the chunk.
+            # Until its HAVE comes it would look as if it still lacked the chunk. Its slot has been free
+            # since the last block began to go out: nothing new can be offered now.
             n.refused |= bit
-            self.fill_slots()
 
     def _start(self, n: Neighbour, chunk: int, block: int) -> None:
         n.sending |= 1 << chunk

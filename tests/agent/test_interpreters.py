@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PYENV = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
 VERSIONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 
@@ -17,7 +19,7 @@ def interpreter(version: str) -> str | None:
     """An interpreter of ``version``: our own, on the PATH, or kept by pyenv."""
     if sys.version_info[:2] == tuple(map(int, version.split("."))):
         return sys.executable
-    for path in sorted(Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python")):
+    for path in sorted(PYENV.glob(f"{version}.*/bin/python")):
         return str(path)
     found = shutil.which(f"python{version}")
     # A version manager's shim is on the PATH whether or not there is something behind it.

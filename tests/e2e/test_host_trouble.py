@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.sshd
 
 MIB = 1024 * 1024
+PYENV = Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser() / "versions"
 BAD = "node0002"
 OTHERS = ["node0001", "node0003"]
 
@@ -102,7 +104,7 @@ def test_no_python(desk: Desk) -> None:
 
 @pytest.mark.parametrize("version", ["2.7", "3.6", "3.8"])
 def test_a_python_that_is_too_old(desk: Desk, version: str) -> None:
-    found = sorted(Path("~/.pyenv/versions").expanduser().glob(f"{version}.*/bin/python"))
+    found = sorted(PYENV.glob(f"{version}.*/bin/python"))
     if not found:
         pytest.skip(f"no Python {version} of pyenv's on this machine")
     # Of this user alone, so it is this user who runs it.
