@@ -6,7 +6,7 @@ stops the others. Each class fixes the exit code of the command (see the table i
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from fleetpush.record import Record
 
 
 class FleetpushError(Exception):
@@ -47,15 +47,18 @@ class ManifestError(FleetpushError):
     slug = "bad_manifest"
 
 
-class HostFailure(NamedTuple):
+class HostFailure(Record):
     """Why one host did not make it: data, never raised.
 
     ``unreachable`` covers refused keys, changed host keys and time-outs, as Ansible has it.
     """
 
-    slug: str
-    message: str
-    unreachable: bool = False
+    __slots__ = ("slug", "message", "unreachable")
+
+    def __init__(self, slug: str, message: str, unreachable: bool = False) -> None:
+        self.slug = slug
+        self.message = message
+        self.unreachable = unreachable
 
 
 class HostError(FleetpushError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from fleetpush.errors import HostError
+from fleetpush.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class StoreError(HostError):
     """The host's disk cannot take, keep or give back the content: this host fails, with a reason."""
 
 
-class Place(NamedTuple):
+class Place(Record):
     """Where the content goes.
 
     ``dest`` may be relative to ``home``, start with ``~``, or end in ``/``: a directory that takes the
@@ -31,19 +31,27 @@ class Place(NamedTuple):
     umask. ``owner`` and ``group`` by name or number; None keeps the replaced file's where permitted.
     """
 
-    dest: str
-    mode: int | None
-    owner: str | None
-    group: str | None
-    home: str
+    __slots__ = ("dest", "mode", "owner", "group", "home")
+
+    def __init__(
+        self, dest: str, mode: int | None, owner: str | None, group: str | None, home: str
+    ) -> None:
+        self.dest = dest
+        self.mode = mode
+        self.owner = owner
+        self.group = group
+        self.home = home
 
 
-class Target(NamedTuple):
+class Target(Record):
     """One file's final place: ``name`` in ``below`` (the manifest's directories) in ``directory``."""
 
-    directory: str
-    below: tuple[str, ...]
-    name: str
+    __slots__ = ("directory", "below", "name")
+
+    def __init__(self, directory: str, below: tuple[str, ...], name: str) -> None:
+        self.directory = directory
+        self.below = below
+        self.name = name
 
     @property
     def path(self) -> str:

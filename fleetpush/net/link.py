@@ -12,7 +12,7 @@ import ssl
 
 from fleetpush.errors import RemoteProtocolError
 from fleetpush.net.loop import READ, WRITE
-from fleetpush.swarm.wire import Decoder, Frame, encode
+from fleetpush.swarm.wire import Decoder, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from fleetpush.net.loop import Loop, Timer
     from fleetpush.net.tls import Contexts
+    from fleetpush.swarm.wire import Frame
 
     class Owner(Protocol):
         """What a link tells, and asks. It may close the link in any of these calls."""

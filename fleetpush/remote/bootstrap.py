@@ -40,7 +40,7 @@ CANDIDATES = (
 NO_PYTHON, OLD_PYTHON, CUT_OFF = 97, 96, 95
 """Exit codes of the shell line and the stub."""
 
-_SHIPPED = ("__init__.py", "errors.py", "swarm", "net", "agent")
+_SHIPPED = ("__init__.py", "record.py", "errors.py", "swarm", "net", "agent")
 _NOT_SHIPPED = ("swarm/tracker.py", "swarm/plan")
 """What only the CLI needs of those."""
 

@@ -2,136 +2,186 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
+from fleetpush.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Union
+
     from fleetpush.swarm.wire import Frame
 
 
-class Edge(NamedTuple):
+class Edge(Record):
     """What may flow to one neighbour: of ``stripes`` stripes (chunk modulo ``stripes``), those in ``send``.
 
     A mesh edge is ``send=(0,), stripes=1`` on both sides; a tree's child sends nothing upwards.
     ``local``: the neighbour is in this peer's rack.
     """
 
-    send: tuple[int, ...] = (0,)
-    stripes: int = 1
-    local: bool = True
+    __slots__ = ("send", "stripes", "local")
+
+    def __init__(self, send: tuple[int, ...] = (0,), stripes: int = 1, local: bool = True) -> None:
+        self.send = send
+        self.stripes = stripes
+        self.local = local
 
 
-class LinkUp(NamedTuple):
+class LinkUp(Record):
     """An authenticated link to ``peer`` stands."""
 
-    peer: str
-    edge: Edge
+    __slots__ = ("peer", "edge")
+
+    def __init__(self, peer: str, edge: Edge) -> None:
+        self.peer = peer
+        self.edge = edge
 
 
-class EdgeChanged(NamedTuple):
+class EdgeChanged(Record):
     """The plan gives the edge to ``peer`` another flow."""
 
-    peer: str
-    edge: Edge
+    __slots__ = ("peer", "edge")
+
+    def __init__(self, peer: str, edge: Edge) -> None:
+        self.peer = peer
+        self.edge = edge
 
 
-class LinkDown(NamedTuple):
+class LinkDown(Record):
     """The link to ``peer`` is gone."""
 
-    peer: str
+    __slots__ = ("peer",)
+
+    def __init__(self, peer: str) -> None:
+        self.peer = peer
 
 
-class FrameReceived(NamedTuple):
+class FrameReceived(Record):
     """A control frame from ``peer`` (never ``Data`` or ``Leaves``: those go to the store)."""
 
-    peer: str
-    frame: Frame
+    __slots__ = ("peer", "frame")
+
+    def __init__(self, peer: str, frame: Frame) -> None:
+        self.peer = peer
+        self.frame = frame
 
 
-class BlockStored(NamedTuple):
+class BlockStored(Record):
     """A block of ``chunk`` from ``peer`` was verified and written; ``whole`` if it was the last missing."""
 
-    peer: str
-    chunk: int
-    whole: bool
+    __slots__ = ("peer", "chunk", "whole")
+
+    def __init__(self, peer: str, chunk: int, whole: bool) -> None:
+        self.peer = peer
+        self.chunk = chunk
+        self.whole = whole
 
 
-class ContentCorrupt(NamedTuple):
+class ContentCorrupt(Record):
     """``peer`` sent leaves or a block of ``chunk`` that do not match the manifest."""
 
-    peer: str
-    chunk: int
+    __slots__ = ("peer", "chunk")
+
+    def __init__(self, peer: str, chunk: int) -> None:
+        self.peer = peer
+        self.chunk = chunk
 
 
-class SendEnding(NamedTuple):
+class SendEnding(Record):
     """The last block of ``chunk`` for ``peer`` is being handed to the network: prepare the next offer."""
 
-    peer: str
-    chunk: int
+    __slots__ = ("peer", "chunk")
+
+    def __init__(self, peer: str, chunk: int) -> None:
+        self.peer = peer
+        self.chunk = chunk
 
 
-class SendEnded(NamedTuple):
+class SendEnded(Record):
     """``chunk`` went out to ``peer`` whole."""
 
-    peer: str
-    chunk: int
+    __slots__ = ("peer", "chunk")
+
+    def __init__(self, peer: str, chunk: int) -> None:
+        self.peer = peer
+        self.chunk = chunk
 
 
-class ChunksHeld(NamedTuple):
+class ChunksHeld(Record):
     """Chunks that some host of the swarm holds already: the origin need not hand them out."""
 
-    mask: int
+    __slots__ = ("mask",)
+
+    def __init__(self, mask: int) -> None:
+        self.mask = mask
 
 
-class TimerFired(NamedTuple):
+class TimerFired(Record):
     """The moment that ``Peer.wakeup`` named has come."""
 
-
-Event = Union[
-    LinkUp,
-    EdgeChanged,
-    LinkDown,
-    FrameReceived,
-    BlockStored,
-    ContentCorrupt,
-    SendEnding,
-    SendEnded,
-    ChunksHeld,
-    TimerFired,
-]
+    __slots__ = ()
 
 
-class Send(NamedTuple):
+if TYPE_CHECKING:
+    Event = Union[
+        LinkUp,
+        EdgeChanged,
+        LinkDown,
+        FrameReceived,
+        BlockStored,
+        ContentCorrupt,
+        SendEnding,
+        SendEnded,
+        ChunksHeld,
+        TimerFired,
+    ]
+
+
+class Send(Record):
     """Put ``frame`` on the link to ``peer``."""
 
-    peer: str
-    frame: Frame
+    __slots__ = ("peer", "frame")
+
+    def __init__(self, peer: str, frame: Frame) -> None:
+        self.peer = peer
+        self.frame = frame
 
 
-class StartSend(NamedTuple):
+class StartSend(Record):
     """Stream ``chunk`` to ``peer`` from ``block`` on, as far and as soon as its blocks are there."""
 
-    peer: str
-    chunk: int
-    block: int
+    __slots__ = ("peer", "chunk", "block")
+
+    def __init__(self, peer: str, chunk: int, block: int) -> None:
+        self.peer = peer
+        self.chunk = chunk
+        self.block = block
 
 
-class StopSend(NamedTuple):
+class StopSend(Record):
     """Break that stream off; nothing more of it goes out."""
 
-    peer: str
-    chunk: int
+    __slots__ = ("peer", "chunk")
+
+    def __init__(self, peer: str, chunk: int) -> None:
+        self.peer = peer
+        self.chunk = chunk
 
 
-class DropPeer(NamedTuple):
+class DropPeer(Record):
     """``peer`` broke the protocol: close its link, report ``reason``, do not come back to it."""
 
-    peer: str
-    reason: str
+    __slots__ = ("peer", "reason")
+
+    def __init__(self, peer: str, reason: str) -> None:
+        self.peer = peer
+        self.reason = reason
 
 
-class Completed(NamedTuple):
+class Completed(Record):
     """Every chunk is on disk."""
 
+    __slots__ = ()
 
-Effect = Union[Send, StartSend, StopSend, DropPeer, Completed]
+
+if TYPE_CHECKING:
+    Effect = Union[Send, StartSend, StopSend, DropPeer, Completed]

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from typing import NamedTuple
 
 from fleetpush.errors import ManifestError
+from fleetpush.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,19 +34,25 @@ MAX_CHUNKS = 1 << 20
 MAX_CHUNK_SIZE = 1 << 30
 
 
-class File(NamedTuple):
+class File(Record):
     """One file: ``path`` relative and normalised, ``size`` in bytes."""
 
-    path: str
-    size: int
+    __slots__ = ("path", "size")
+
+    def __init__(self, path: str, size: int) -> None:
+        self.path = path
+        self.size = size
 
 
-class Extent(NamedTuple):
+class Extent(Record):
     """``length`` bytes at ``offset`` of file number ``file``."""
 
-    file: int
-    offset: int
-    length: int
+    __slots__ = ("file", "offset", "length")
+
+    def __init__(self, file: int, offset: int, length: int) -> None:
+        self.file = file
+        self.offset = offset
+        self.length = length
 
 
 class Manifest:

@@ -170,7 +170,7 @@ class Peer:
     def _hello_in(self, n: Neighbour, frame: wire.Hello, now: float) -> None:
         if n.met:
             self.state.fault(n, "greeted twice")
-        elif frame[:3] != self._hello[:3]:
+        elif not frame.same_run(self._hello):
             self.state.fault(n, "belongs to another run, content or protocol version")
         else:
             n.met = True

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from struct import Struct
 from struct import error as struct_error
-from typing import NamedTuple, Union
 
 from fleetpush.errors import RemoteProtocolError
+from fleetpush.record import Record
 from fleetpush.swarm.manifest import BLOCK, DIGEST, MAX_CHUNK_SIZE, MAX_CHUNKS
 
 TYPE_CHECKING = False
@@ -29,113 +29,161 @@ _REASON = Struct("!IB")
 _HELLO = Struct("!B16s32sB")
 
 
-class Hello(NamedTuple):
+class Hello(Record):
     """First frame both ways. ``digest`` is the manifest's; ``frugal``: sends only on request."""
 
-    version: int
-    run: bytes
-    digest: bytes
-    frugal: bool = False
+    __slots__ = ("version", "run", "digest", "frugal")
+
+    def __init__(self, version: int, run: bytes, digest: bytes, frugal: bool = False) -> None:
+        self.version = version
+        self.run = run
+        self.digest = digest
+        self.frugal = frugal
+
+    def same_run(self, other: Hello) -> bool:
+        """Whether both speak of one run and content, in one protocol."""
+        return (self.version, self.run, self.digest) == (other.version, other.run, other.digest)
 
 
-class Bitfield(NamedTuple):
+class Bitfield(Record):
     """What the sender has; second frame both ways."""
 
-    data: bytes
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
 
 
-class Have(NamedTuple):
+class Have(Record):
     """Chunks the sender has had since."""
 
-    chunks: tuple[int, ...]
+    __slots__ = ("chunks",)
+
+    def __init__(self, chunks: tuple[int, ...]) -> None:
+        self.chunks = chunks
 
 
-class Offer(NamedTuple):
+class Offer(Record):
     """I can send you ``chunk`` now."""
 
-    chunk: int
+    __slots__ = ("chunk",)
+
+    def __init__(self, chunk: int) -> None:
+        self.chunk = chunk
 
 
-class Accept(NamedTuple):
+class Accept(Record):
     """Send me ``chunk`` from ``block`` on; I have reserved it for you."""
 
-    chunk: int
-    block: int
+    __slots__ = ("chunk", "block")
+
+    def __init__(self, chunk: int, block: int) -> None:
+        self.chunk = chunk
+        self.block = block
 
 
-class Decline(NamedTuple):
+class Decline(Record):
     """No, because ``why``."""
 
-    chunk: int
-    why: int
+    __slots__ = ("chunk", "why")
+
+    def __init__(self, chunk: int, why: int) -> None:
+        self.chunk = chunk
+        self.why = why
 
 
-class Credit(NamedTuple):
+class Credit(Record):
     """I have room again, and what I said was in flight may be offered anew."""
 
+    __slots__ = ()
 
-class Want(NamedTuple):
+
+class Want(Record):
     """An acceptance without an offer: send ``chunk`` from ``block`` on if you can."""
 
-    chunk: int
-    block: int
+    __slots__ = ("chunk", "block")
+
+    def __init__(self, chunk: int, block: int) -> None:
+        self.chunk = chunk
+        self.block = block
 
 
-class Cancel(NamedTuple):
+class Cancel(Record):
     """Receiver: I no longer want ``chunk`` from you."""
 
-    chunk: int
+    __slots__ = ("chunk",)
+
+    def __init__(self, chunk: int) -> None:
+        self.chunk = chunk
 
 
-class Stop(NamedTuple):
+class Stop(Record):
     """Sender: I break off (or cannot serve) ``chunk``."""
 
-    chunk: int
+    __slots__ = ("chunk",)
+
+    def __init__(self, chunk: int) -> None:
+        self.chunk = chunk
 
 
-class Leaves(NamedTuple):
+class Leaves(Record):
     """The block digests of ``chunk``, joined; comes before its first block."""
 
-    chunk: int
-    digests: bytes
+    __slots__ = ("chunk", "digests")
+
+    def __init__(self, chunk: int, digests: bytes) -> None:
+        self.chunk = chunk
+        self.digests = digests
 
 
-class Data(NamedTuple):
+class Data(Record):
     """One block. ``payload`` is valid only until the decoder is fed again."""
 
-    chunk: int
-    block: int
-    payload: memoryview
+    __slots__ = ("chunk", "block", "payload")
+
+    def __init__(self, chunk: int, block: int, payload: memoryview) -> None:
+        self.chunk = chunk
+        self.block = block
+        self.payload = payload
 
 
-class Lane(NamedTuple):
+class Lane(Record):
     """First frame of a bulk connection: a single-use token received over the control link."""
 
-    token: bytes
+    __slots__ = ("token",)
+
+    def __init__(self, token: bytes) -> None:
+        self.token = token
 
 
-class OpenLane(NamedTuple):
+class OpenLane(Record):
     """On the control link, from the side that was dialled: dial a bulk connection with this token."""
 
-    token: bytes
+    __slots__ = ("token",)
+
+    def __init__(self, token: bytes) -> None:
+        self.token = token
 
 
-Frame = Union[
-    Hello,
-    Bitfield,
-    Have,
-    Offer,
-    Accept,
-    Decline,
-    Credit,
-    Want,
-    Cancel,
-    Stop,
-    Leaves,
-    Data,
-    Lane,
-    OpenLane,
-]
+if TYPE_CHECKING:
+    from typing import Union
+
+    Frame = Union[
+        Hello,
+        Bitfield,
+        Have,
+        Offer,
+        Accept,
+        Decline,
+        Credit,
+        Want,
+        Cancel,
+        Stop,
+        Leaves,
+        Data,
+        Lane,
+        OpenLane,
+    ]
 
 TOKEN = 16
 """Bytes in a lane's token."""

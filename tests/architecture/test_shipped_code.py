@@ -12,6 +12,7 @@ PACKAGE = ROOT / "fleetpush"
 SHIPPED = sorted(
     [
         PACKAGE / "errors.py",
+        PACKAGE / "record.py",
         *(f for part in ("swarm", "net", "agent") for f in (PACKAGE / part).rglob("*.py")),
     ]
 )
@@ -31,6 +32,7 @@ SLOW_TO_IMPORT = {
 OPENED_TO_SHIPPED = {
     "__future__",
     "fleetpush.errors",
+    "fleetpush.record",
     "fleetpush.swarm",
     "fleetpush.net",
     "fleetpush.agent",
@@ -90,6 +92,16 @@ print(*sorted(sys.modules))
     loaded = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     assert set(wanted) <= set(loaded)
     assert SLOW_TO_IMPORT.isdisjoint(loaded)
+
+
+def test_an_agent_starts_without_typing():
+    """Importing it takes as long as importing all of the agent's own modules."""
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import fleetpush.agent.main; "
+        "print('typing' in sys.modules)"
+    )
+    command = [sys.executable, "-I", "-S", "-c", program]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_the_look_at_imports_sees_what_it_should():

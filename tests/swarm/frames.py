@@ -1,5 +1,7 @@
 """Every frame there is, as hypothesis strategies."""
 
+from __future__ import annotations
+
 from hypothesis import strategies as st
 
 from fleetpush.swarm import wire
@@ -63,6 +65,6 @@ def encoded(frame: wire.Frame) -> bytes:
 def kept(frames: list[wire.Frame]) -> list[wire.Frame]:
     """``frames`` with payloads that outlive the buffer they came in."""
     return [
-        f._replace(payload=memoryview(bytes(f.payload))) if isinstance(f, wire.Data) else f
+        wire.Data(f.chunk, f.block, memoryview(bytes(f.payload))) if isinstance(f, wire.Data) else f
         for f in frames
     ]

@@ -149,9 +149,9 @@ def test_what_has_no_place_among_the_greeted_drops_the_peer(frame):
 @pytest.mark.parametrize(
     "hello",
     [
-        HELLO._replace(version=wire.VERSION + 1),
-        HELLO._replace(run=b"x" * 16),
-        HELLO._replace(digest=b"x" * 32),
+        wire.Hello(wire.VERSION + 1, HELLO.run, HELLO.digest),
+        wire.Hello(wire.VERSION, b"x" * 16, HELLO.digest),
+        wire.Hello(wire.VERSION, HELLO.run, b"x" * 32),
     ],
 )
 def test_another_version_run_or_content_drops_the_peer(hello):
@@ -176,7 +176,7 @@ def test_an_empty_content_has_not_even_chunk_zero(frame):
     manifest = manifest_of(0)
     desk = Desk(manifest=manifest)
     desk.feed(LinkUp("a", Edge()))
-    desk.say("a", HELLO._replace(digest=manifest.digest), wire.Bitfield(b""))
+    desk.say("a", wire.Hello(wire.VERSION, HELLO.run, manifest.digest), wire.Bitfield(b""))
     assert drops(desk.say("a", frame)) == ["a"]
 
 

@@ -93,7 +93,11 @@ class PeerMachine(RuleBasedStateMachine):
     def greet(self, peer, mask, frugal):
         if peer in self.links - self.greeted:
             self.greeted.add(peer)
-            self.feed(events.FrameReceived(peer, HELLO._replace(frugal=frugal)))
+            self.feed(
+                events.FrameReceived(
+                    peer, wire.Hello(wire.VERSION, HELLO.run, HELLO.digest, frugal)
+                )
+            )
             data = bitfield.to_bytes(mask, CHUNKS)
             self.feed(events.FrameReceived(peer, wire.Bitfield(data)))
 

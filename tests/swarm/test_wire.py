@@ -1,5 +1,7 @@
 """Frames survive any cuts between their bytes, and no bytes do harm."""
 
+from __future__ import annotations
+
 import contextlib
 import tracemalloc
 
