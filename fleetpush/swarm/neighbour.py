@@ -16,7 +16,7 @@ class Neighbour:
 
     __slots__ = (
         "count", "credit", "edge", "ending", "flow", "frugal", "greeted", "has", "id", "local", "met",
-        "moved_at", "offered", "refused", "sending", "sent", "started", "stuck",
+        "moved_at", "offered", "refused", "sending", "sent", "started", "stuck", "told",
     )  # fmt: skip
 
     def __init__(self, peer: str, edge: Edge, chunks: int) -> None:
@@ -29,6 +29,8 @@ class Neighbour:
         self.has = 0
         self.count = 0
         """How many chunks it has; kept beside ``has`` because it is read for every offer."""
+        self.told = 0
+        """What it was told that we have."""
         self.refused = 0
         """Declined as in flight: not offered again until it gives credit."""
         self.credit = True

@@ -55,7 +55,6 @@ class Peer:
         self._blocks_in = manifest.blocks_in
         self._sender = Sender(self.state, policy)
         self._receiver = Receiver(self.state, credit)
-        self._news: list[int] = []
         self._flush_at: float | None = None
         sender, receiver = self._sender, self._receiver
         # Who hears what.
@@ -122,7 +121,8 @@ class Peer:
     def _link_up(self, event: events.LinkUp, now: float) -> None:
         state = self.state
         self._forget(event.peer, now)
-        state.neighbours[event.peer] = Neighbour(event.peer, event.edge, state.chunks)
+        n = state.neighbours[event.peer] = Neighbour(event.peer, event.edge, state.chunks)
+        n.told = state.have
         state.send(event.peer, self._hello)
         state.send(event.peer, wire.Bitfield(bitfield.to_bytes(state.have, state.chunks)))
         self._receiver.watch(now)
@@ -193,10 +193,7 @@ class Peer:
         if any(chunk >= self.state.chunks for chunk in frame.chunks):
             self.state.fault(n, "has chunks that do not exist")
             return
-        offered = n.offered
-        self.state.now_has(n, bitfield.of(frame.chunks))
-        if n.offered != offered:  # else it freed no slot, and wants less than before
-            self._sender.fill_slots()
+        self._sender.has_now(n, bitfield.of(frame.chunks))
 
     def _stop_in(self, n: Neighbour, frame: wire.Stop, now: float) -> None:
         if self._receiver.stopped(n, frame, now):
@@ -208,7 +205,6 @@ class Peer:
         was_partial = self.state.partial >> event.chunk & 1
         self._receiver.stored(event, now)
         if event.whole:
-            self._news.append(event.chunk)
             if self.state.complete:
                 self._flush()
                 self.state.out.append(events.Completed())
@@ -238,10 +234,8 @@ class Peer:
 
     def _flush(self) -> None:
         self._flush_at = None
-        news, self._news = self._news, []
-        for frame in wire.have_frames(news):
-            for peer in self.state.neighbours:
-                self.state.send(peer, frame)
+        for n in self.state.neighbours.values():
+            self.state.tell_news(n)
 
     def check_invariants(self) -> None:
         """Raises AssertionError when the state contradicts itself; tests and simulations call it."""

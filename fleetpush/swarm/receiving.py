@@ -111,10 +111,8 @@ class Reservations:
             return self.limit - total
         return max(0, min(self.limit - (total - len(self.stalled(now))), 2 * self.limit - total))
 
-    def answer(self, chunk: int, have: int, now: float) -> int | None:
+    def answer(self, chunk: int, now: float) -> int | None:
         """Why an offer of ``chunk`` is declined (see ``wire``), or None to accept it."""
-        if have >> chunk & 1:
-            return wire.HAVE
         if self.mask >> chunk & 1:
             return wire.INFLIGHT
         if not self.room(now):
@@ -152,14 +150,18 @@ class Receiver:
     # -- frames
 
     def offered(self, n: Neighbour, frame: wire.Offer, now: float) -> None:
-        why = self.inbound.answer(frame.chunk, self._state.have, now)
+        state = self._state
+        if state.have >> frame.chunk & 1:
+            state.tell_news(n)  # unless a HAVE that says so is on its way
+            return
+        why = self.inbound.answer(frame.chunk, now)
         if why is None:
             self._reserve(n, frame.chunk, now)
-            self._state.send(n.id, wire.Accept(frame.chunk, self._state.progress(frame.chunk)))
+            state.send(n.id, wire.Accept(frame.chunk, state.progress(frame.chunk)))
             return
         if why == wire.BUSY:
             self._owed[n.id] = None
-        self._state.send(n.id, wire.Decline(frame.chunk, why))
+        state.send(n.id, wire.Decline(frame.chunk, why))
 
     def stopped(self, n: Neighbour, frame: wire.Stop, now: float) -> bool:
         """Whether the chunk is not coming in any more."""

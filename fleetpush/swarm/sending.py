@@ -75,6 +75,13 @@ class Sender:
 
     # -- frames
 
+    def has_now(self, n: Neighbour, mask: int) -> None:
+        offered = n.offered
+        self._state.now_has(n, mask)
+        if n.offered != offered:  # else it freed no slot, and wants less than before
+            self._moved(n)  # its answer to that offer
+            self.fill_slots()
+
     def accepted(self, n: Neighbour, frame: wire.Accept) -> None:
         bit = 1 << frame.chunk
         self._moved(n)
@@ -101,9 +108,7 @@ class Sender:
         bit = 1 << frame.chunk
         n.offered &= ~bit
         self._moved(n)
-        if frame.why == wire.HAVE:
-            self._state.now_has(n, bit)
-        elif frame.why == wire.BUSY:
+        if frame.why == wire.BUSY:
             n.credit = False
         else:
             n.refused |= bit

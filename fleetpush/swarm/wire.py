@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-HAVE, INFLIGHT, BUSY = 0, 1, 2
-"""Why an offer is declined: has it; another peer is sending it; no room."""
+INFLIGHT, BUSY = 1, 2
+"""Why an offer is declined: another peer is sending it; no room. One of a chunk that is whole already gets a
+HAVE."""
 
 _HEAD = Struct("!I")
 _CHUNK = Struct("!I")

@@ -128,7 +128,7 @@ def test_whatever_comes_between_hello_and_bitfield_drops_the_peer(frame):
         wire.Offer(0xFFFFFFFF),
         wire.Accept(4, 0),
         wire.Accept(0, 4),
-        wire.Decline(4, wire.HAVE),
+        wire.Decline(4, wire.INFLIGHT),
         wire.Want(4, 0),
         wire.Want(0, 4),
         wire.Want(3, 3),
@@ -262,7 +262,8 @@ def test_who_was_turned_away_gets_credit_when_there_is_room():
     assert sends(desk.say("b", wire.Offer(2))) == [wire.Decline(2, wire.INFLIGHT)]
     assert sends(desk.say("b", wire.Offer(3))) == [wire.Decline(3, wire.BUSY)]
     assert wire.Credit() in sends(desk.take("a", 0, 4), "b")
-    assert sends(desk.say("b", wire.Offer(0))) == [wire.Decline(0, wire.HAVE)]
+    assert sends(desk.say("b", wire.Offer(0))) == [wire.Have((0,))]
+    assert sends(desk.say("b", wire.Offer(0))) == []  # it was told
     assert sends(desk.say("b", wire.Offer(3))) == [wire.Accept(3, 0)]
 
 
