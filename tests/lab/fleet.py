@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,9 +32,7 @@ class LabFleet:
     def __enter__(self) -> Self:
         with self._stack as stack:
             self.lab = stack.enter_context(Lab())
-            self.root = Path(tempfile.mkdtemp(prefix="fleet-"))
-            stack.callback(shutil.rmtree, self.root)
-            self.root.chmod(0o755)
+            self.root = self.lab.root
             self.origin = self.lab.host("origin", "10.77.0.1")
             self.hosts: dict[str, Host] = {}
             self.servers: dict[str, SshdFleet] = {}
@@ -49,8 +46,6 @@ class LabFleet:
         """A host with an sshd; ``config`` comes first in its sshd_config."""
         host = self.hosts[name] = self.lab.host(name, *addresses)
         root = self.root / name
-        root.mkdir()
-        root.chmod(0o755)
         for other in list(self.servers.values())[:1]:  # one key opens every host
             shutil.copy(other.key, root)
             shutil.copy(f"{other.key}.pub", root)

@@ -1,7 +1,8 @@
 """Hosts as network namespaces: real routes and real silence between them, on one machine, as root.
 
 Every host is a namespace with one interface on a bridge that lives in a namespace of its own, so nothing
-outside is touched. Names begin with ``fp-<pid>-``: what a killed run left behind is removed by the next.
+outside is touched, and a folder for its files. Names begin with ``fp-<pid>-``: what a killed run left
+behind is removed by the next.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Self
 
 PREFIX = "fp-"
@@ -42,13 +45,16 @@ def missing() -> str | None:
 
 
 class Host:
-    """One namespace. ``inside`` is what a command line begins with to run there."""
+    """One namespace. ``inside`` is what a command line begins with to run there, ``folder`` is for its
+    files alone: on the same disk as every other host's, and gone with the lab."""
 
     def __init__(self, lab: Lab, name: str, addresses: tuple[str, ...]) -> None:
         self.name = name
         self.address = addresses[0]
         self.namespace = lab.namespace(name)
         self.inside = ["ip", "netns", "exec", self.namespace]
+        self.folder = lab.root / name / "data"
+        self.folder.mkdir(parents=True)
         self._blocked = 0
         lab.plug_in(self)
         for address in addresses:
@@ -61,6 +67,10 @@ class Host:
 
     def ip(self, *words: str) -> None:
         _ip("-n", self.namespace, *words)
+
+    def popen(self, argv: Sequence[str], **more: Any) -> subprocess.Popen[bytes]:
+        """Starts a process here; ``more`` is for Popen. The lab kills what still runs at its end."""
+        return subprocess.Popen([*self.inside, *argv], **more)
 
     def set(self, name: str, value: str) -> None:
         """A sysctl below ``net``."""
@@ -93,6 +103,8 @@ class Lab:
         self._prefix = f"{PREFIX}{os.getpid()}-"
         self._bridge = self.namespace("bridge")
         self._ports = 0
+        self.root = Path(tempfile.mkdtemp(prefix=self._prefix))
+        self.root.chmod(0o755)
 
     def __enter__(self) -> Self:
         try:
@@ -126,10 +138,11 @@ class Lab:
         host.ip("link", "set", DEVICE, "up")
 
     def close(self) -> None:
-        """Ends what runs in the namespaces and removes them."""
+        """Ends what runs in the namespaces and removes them, and all files."""
         for name in _existing():
             if name.startswith(self._prefix):
                 _remove(name)
+        shutil.rmtree(self.root, ignore_errors=True)
 
 
 def _ip(*words: str) -> str:
@@ -144,11 +157,17 @@ def _existing() -> list[str]:
 
 
 def _remove_stale() -> None:
-    """Namespaces of test runs that are no more."""
-    for name in _existing():
-        owner = name.removeprefix(PREFIX).split("-")[0]
-        if name.startswith(PREFIX) and owner.isdecimal() and not Path("/proc", owner).exists():
-            _remove(name)
+    """Namespaces and files of runs that are no more."""
+    for name in filter(_is_stale, _existing()):
+        _remove(name)
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        if _is_stale(path.name):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_stale(name: str) -> bool:
+    owner = name.removeprefix(PREFIX).split("-")[0]
+    return name.startswith(PREFIX) and owner.isdecimal() and not Path("/proc", owner).exists()
 
 
 def _remove(name: str) -> None:
