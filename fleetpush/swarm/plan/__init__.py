@@ -64,11 +64,18 @@ def shape_of(topology: str, chunk_size: int) -> Shape:
 
 
 def plan_for(
-    topology: str, origin: str, rng: Rng, *, chunks: int = 1000, fanout: int | None = None
+    topology: str,
+    origin: str,
+    rng: Rng,
+    *,
+    chunks: int = 1000,
+    fanout: int | None = None,
+    degree: int | None = None,
 ) -> Plan:
-    """The plan for ``topology`` and so many ``chunks``; ``fanout`` asks for the plain N-ary tree."""
+    """The plan for ``topology`` and so many ``chunks``; ``fanout`` asks for the plain N-ary tree, ``degree``
+    for so many neighbours in a mesh."""
     if topology == "star":
         return Star(origin)
     if topology == "tree":
         return Tree(origin, stripes=1, fanout=fanout) if fanout else Tree(origin)
-    return Mesh(origin, rng, chunks)
+    return Mesh(origin, rng, chunks, degree)

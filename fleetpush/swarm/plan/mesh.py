@@ -27,12 +27,17 @@ KEPT = 24
 
 
 class Mesh:
-    """``rng`` decides all that is random, so that a seed replays a plan."""
+    """``rng`` decides all that is random, so that a seed replays a plan.
+
+    ``degree`` is the number of neighbours; without it ``chunks`` decides.
+    """
 
     stripes = 1
 
-    def __init__(self, origin: str, rng: Rng, chunks: int) -> None:
-        self._half = (DEGREE if chunks >= FEW_CHUNKS else FEW_DEGREE) // 2
+    def __init__(self, origin: str, rng: Rng, chunks: int, degree: int | None = None) -> None:
+        if degree is None:
+            degree = DEGREE if chunks >= FEW_CHUNKS else FEW_DEGREE
+        self._half = max(1, degree // 2)
         self._origin = origin
         self._rng = rng
         self._racks: dict[str, str] = {}
