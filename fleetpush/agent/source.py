@@ -8,13 +8,17 @@ from hashlib import sha256
 from fleetpush.agent.files import SLICE, Stream, close_all
 from fleetpush.agent.place import StoreError
 from fleetpush.agent.store import DUPLICATE
-from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest
+from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest, leaves_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fleetpush.swarm.manifest import Manifest
+
+
+AHEAD = 32 * 1024 * 1024
+"""Bytes of checked chunks kept in memory, so that each is read and hashed once and sent as it was checked."""
 
 
 class SourceChanged(StoreError):  # noqa: N818 - names what happened, not a fault of ours
@@ -31,6 +35,9 @@ class SourceStore:
         self._manifest = manifest
         self._paths = tuple(paths)
         self._leaves: dict[int, bytes] = {}
+        self._ahead: dict[int, memoryview] = {}
+        """Checked chunks, the one asked for last at the end."""
+        self._room = AHEAD // manifest.chunk_size
         fds: list[int] = []
         for path in paths:
             try:
@@ -48,9 +55,8 @@ class SourceStore:
         """The chunk's block digests, joined; computed at first use. Raises SourceChanged."""
         known = self._leaves.get(chunk)
         if known is None:
-            room = memoryview(bytearray(min(SLICE, self._manifest.chunk_length(chunk))))
             try:
-                known = self._stream.leaves(chunk, room)
+                known = self._read_leaves(chunk)
             except OSError as error:
                 raise self._changed(str(error)) from error
             if chunk_digest(known) != self._manifest.chunk_digests[chunk]:
@@ -58,9 +64,23 @@ class SourceStore:
             self._leaves[chunk] = known
         return known
 
-    def read_block(self, chunk: int, block: int) -> bytes:
-        """A block that has just been checked again. Raises SourceChanged."""
+    def _read_leaves(self, chunk: int) -> bytes:
+        """Raises OSError. Keeps what it read where there is room for it, for ``read_block``."""
+        length = self._manifest.chunk_length(chunk)
+        if not self._room:
+            return self._stream.leaves(chunk, memoryview(bytearray(min(SLICE, length))))
+        data = memoryview(self._stream.read(chunk * self._manifest.chunk_size, length))
+        while len(self._ahead) >= self._room:
+            del self._ahead[next(iter(self._ahead))]
+        self._ahead[chunk] = data
+        return b"".join(leaves_of(data))
+
+    def read_block(self, chunk: int, block: int) -> bytes | memoryview:
+        """A block as it was checked. Raises SourceChanged."""
         leaf = self.leaves(chunk)[block * DIGEST : (block + 1) * DIGEST]
+        ahead = self._ahead.get(chunk)
+        if ahead is not None:
+            return ahead[block * BLOCK : (block + 1) * BLOCK]
         start = chunk * self._manifest.chunk_size + block * BLOCK
         try:
             data = self._stream.read(start, self._manifest.block_length(chunk, block))
@@ -82,6 +102,7 @@ class SourceStore:
         """Closes the files; may be called twice."""
         close_all(self._stream.fds)
         self._stream.fds.clear()
+        self._ahead.clear()
 
     def _changed(self, what: str) -> SourceChanged:
         return SourceChanged(

@@ -339,7 +339,7 @@ class Edges:
                 self._dial_failed(session, reason)
         # Otherwise a lane that never opened: the blocks go over the TLS link.
 
-    def next_block(self, link: Link) -> tuple[bytes, bytes] | None:
+    def next_block(self, link: Link) -> tuple[bytes, bytes | memoryview] | None:
         return self._sink.next_block(link)
 
     def block_out(self, link: Link) -> None:

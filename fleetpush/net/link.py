@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         def closed(self, link: Link, reason: str) -> None:
             """Called once, also when it never opened; not when ``close`` was called by the owner."""
 
-        def next_block(self, link: Link) -> tuple[bytes, bytes] | None:
+        def next_block(self, link: Link) -> tuple[bytes, bytes | memoryview] | None:
             """The next block's head and the block; None if there is none now (``want_write`` resumes)."""
 
         def block_out(self, link: Link) -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
         def put_block(self, chunk: int, block: int, data: memoryview) -> int: ...
 
-        def read_block(self, chunk: int, block: int) -> bytes: ...
+        def read_block(self, chunk: int, block: int) -> bytes | memoryview: ...
 
     class Watcher(Protocol):
         """Who is told what the tracker and the operator should know."""
@@ -268,7 +268,7 @@ class Node:
 
     # -- blocks out
 
-    def next_block(self, link: Link) -> tuple[bytes, bytes] | None:
+    def next_block(self, link: Link) -> tuple[bytes, bytes | memoryview] | None:
         """The next block for this link and its head, its chunk's leaves before the first one."""
         session: Session | None = link.session
         if session is None or not session.streams:
@@ -283,7 +283,9 @@ class Node:
                 return framed
         return None
 
-    def _framed(self, session: Session, stream: Stream, link: Link) -> tuple[bytes, bytes] | None:
+    def _framed(
+        self, session: Session, stream: Stream, link: Link
+    ) -> tuple[bytes, bytes | memoryview] | None:
         chunk, block = stream.chunk, stream.block
         last = self._manifest.blocks_in(chunk) - 1
         if stream.ending or block > last:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fleetpush.agent import source
 from fleetpush.agent.source import SourceChanged, SourceStore
 from fleetpush.agent.store import DUPLICATE
 from fleetpush.swarm.manifest import BLOCK
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Iterator[tuple[Content, list[str], SourceStore]]:
+def room(request: pytest.FixtureRequest) -> int:
+    """Chunks that the store may keep in memory."""
+    return int(getattr(request, "param", 1))
+
+
+@pytest.fixture
+def files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> Iterator[tuple[Content, list[str], SourceStore]]:
+    monkeypatch.setattr(source, "AHEAD", room * CHUNK)
     content = make_content({"a": CHUNK + 9, "empty": 0, "b": 2 * CHUNK})
     paths = []
     for index, file in enumerate(content.manifest.files):
@@ -72,17 +82,32 @@ def test_a_block_that_changed_after_its_leaves_went_out(
     with open(paths[0], "r+b") as file:
         file.seek(BLOCK)
         file.write(b"other")
+    assert [store.read_block(0, i) for i in (0, 1)] == [bytes(content.block(0, i)) for i in (0, 1)]
+    store.leaves(2)  # there was room for one chunk as it was checked: now chunk 0 is read again
+    assert store.read_block(0, 0) == bytes(content.block(0, 0))
+    with pytest.raises(SourceChanged, match="block 1 of chunk 0"):
+        store.read_block(0, 1)
+
+
+@pytest.mark.parametrize("room", [0], indirect=True)
+def test_what_there_is_no_room_for_is_checked_block_by_block(
+    files: tuple[Content, list[str], SourceStore],
+) -> None:
+    content, paths, store = files
+    store.leaves(0)
+    with open(paths[0], "r+b") as file:
+        file.seek(BLOCK)
+        file.write(b"other")
     assert store.read_block(0, 0) == bytes(content.block(0, 0))
     with pytest.raises(SourceChanged, match="block 1 of chunk 0"):
         store.read_block(0, 1)
 
 
 def test_a_source_that_becomes_shorter(files: tuple[Content, list[str], SourceStore]) -> None:
-    _, paths, store = files
+    content, paths, store = files
     store.leaves(3)
     os.truncate(paths[2], 10)
-    with pytest.raises(SourceChanged, match="ends too early"):
-        store.read_block(3, 0)
+    assert store.read_block(3, 0) == bytes(content.block(3, 0))  # as it was checked
     with pytest.raises(SourceChanged, match="ends too early"):
         store.leaves(2)
 
