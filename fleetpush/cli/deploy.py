@@ -40,6 +40,7 @@ def deploy(
     deadline: flags.Deadline = None,
     detach_grace: flags.DetachGrace = 0.0,
     min_success: flags.MinSuccess = None,
+    gather: flags.Gather = False,
     user: flags.User = None,
     ask_pass: flags.AskPassword = False,
     forks: flags.Forks = 128,

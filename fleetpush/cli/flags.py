@@ -194,6 +194,14 @@ DetachGrace = Annotated[
         rich_help_panel=WHEN,
     ),
 ]
+Gather = Annotated[
+    bool,
+    _option(
+        "--gather",
+        help="Start the exchange only when every host is connected (for measuring).",
+        rich_help_panel=WHEN,
+    ),
+]
 MinSuccess = Annotated[
     float | None,
     _option(

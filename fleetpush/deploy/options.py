@@ -38,3 +38,5 @@ class DeployOptions:
     deadline: float | None = None
     detach_grace: float = 0.0
     min_success: float | None = None
+    gather: bool = False
+    """Nobody begins to trade before every host is ready or has failed."""

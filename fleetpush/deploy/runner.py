@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fleetpush.deploy.admission import Admission
 from fleetpush.deploy.conductor import Conductor
 from fleetpush.deploy.enlist import Enlistment
 from fleetpush.deploy.fleet import choose
@@ -56,6 +57,7 @@ class Run:
         self._members: dict[str, Member] = {}
         self._origin = Member(ORIGIN, "the origin", "", self._changed)
         self._conductor: Conductor | None = None
+        self._admission = Admission([], gather=False)
         self._source: Source | None = None
         self._draining = asyncio.Event()
         self._over = asyncio.Event()
@@ -85,6 +87,8 @@ class Run:
             str(i): Member(str(i), place.name, place.rack, self._changed)
             for i, place in enumerate(places)
         }
+        everyone = [self._origin, *self._members.values()]
+        self._admission = Admission(everyone, gather=self._options.gather)
         self._chronicle.started(list(self._members.values()))
         hashing = asyncio.create_task(self._hash(len(places)))
         watch = asyncio.create_task(self._watch())
@@ -212,9 +216,16 @@ class Run:
             member.channel_broken(f"a bitfield that does not fit ({error})")
             return
         member.ready_at = self._chronicle.at()
-        if not member.is_origin:
-            member.enter(HostPhase.EXCHANGING)
-        self._conductor.join(member)
+        self._join(self._conductor, self._admission.ready(member))
+
+    def _join(self, conductor: Conductor, admitted: list[Member]) -> None:
+        for member in admitted:
+            member.moved_at = asyncio.get_running_loop().time()
+            if not member.is_origin and member.phase is HostPhase.SCANNING:
+                member.enter(HostPhase.EXCHANGING)
+            conductor.join(member)
+            if member.settled.is_set():  # it had everything, and said so while it was held back
+                conductor.finished(member)
 
     def _progressed(self, member: Member, message: dict[str, Any]) -> None:
         if self._conductor is not None:
@@ -251,8 +262,10 @@ class Run:
     def _lost(self, member: Member, message: dict[str, Any]) -> None:
         if member.failure is None and not member.gone.is_set():
             return
+        admitted = self._admission.lost(member)
         if self._conductor is not None and not member.is_origin:
             self._conductor.leave(member)
+            self._join(self._conductor, admitted)
         if member.is_origin and not self._over.is_set() and not self._all_settled():
             self._origin_failure = member.failure or HostFailure("agent_lost", "its agent is gone")
             self._over.set()
@@ -301,6 +314,7 @@ class Run:
         elif (
             not member.is_origin
             and not member.settled.is_set()
+            and not self._admission.holds(member)
             and now - member.moved_at > self._options.stall
         ):
             member.fail(

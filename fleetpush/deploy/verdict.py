@@ -67,7 +67,12 @@ class RateGauge:
         self._last: dict[str, float] = {}
 
     def add(self, peer: str, total: int, now: float) -> float:
-        """``total`` bytes so far at ``now`` seconds; returns the rate of the last whole window."""
+        """``total`` bytes so far at ``now`` seconds; returns the rate of the last whole window.
+
+        What a peer waits for its first byte is in no window.
+        """
+        if not total:
+            return 0.0
         since, base = self._since.setdefault(peer, (now, total))
         if now - since < self.WINDOW:
             return self._last.get(peer, 0.0)

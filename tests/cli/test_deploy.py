@@ -30,7 +30,7 @@ def test_every_flag_reaches_the_options(script):
         "extra.bin -i dc2.yaml -l web:!db -e a=1 -e @v.yml --dest /srv/{{x}} --mode 0640 --owner o --group g"
         " --topology tree --tree-fanout 3 --discovery tracker --chunk-size 4M --bwlimit 100 --host-bwlimit"
         " 1.5m --port-range 5000-5009 --no-encrypt --verify full --activate none --stall 90s --deadline 1h30m"
-        " --detach-grace 10m --min-success 99.5% -u me -f 7 --private-key id --ssh-config conf"
+        " --detach-grace 10m --min-success 99.5% --gather -u me -f 7 --private-key id --ssh-config conf"
         " --host-key-checking accept-new --jump b1 -c local --connect-timeout 3"
     )
     result = invoke(*line.split())
@@ -57,6 +57,7 @@ def test_every_flag_reaches_the_options(script):
         deadline=5400.0,
         detach_grace=600.0,
         min_success=99.5,
+        gather=True,
         ssh=SshOptions(
             user="me",
             private_key=Path("id"),
