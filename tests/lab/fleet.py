@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.e2e.desk import Outcome
 from tests.fleet.sshd import SshdFleet
-from tests.lab.netns import Host, Lab
+from tests.lab.netns import BRIDGE, Host, Lab
 
 if TYPE_CHECKING:
     from typing import Self
@@ -25,6 +25,9 @@ SOURCE = "model.bin"
 
 class LabFleet:
     """``with LabFleet() as fleet``; everything it made is gone afterwards."""
+
+    LOG = "DEBUG1"
+    """What the sshds write down."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -42,16 +45,16 @@ class LabFleet:
     def __exit__(self, *error: Any) -> None:
         self._stack.close()
 
-    def add(self, name: str, *addresses: str, config: str = "") -> Host:
+    def add(self, name: str, *addresses: str, config: str = "", bridge: str = BRIDGE) -> Host:
         """A host with an sshd; ``config`` comes first in its sshd_config."""
-        host = self.hosts[name] = self.lab.host(name, *addresses)
+        host = self.hosts[name] = self.lab.host(name, *addresses, bridge=bridge)
         root = self.root / name
         for other in list(self.servers.values())[:1]:  # one key opens every host
             shutil.copy(other.key, root)
             shutil.copy(f"{other.key}.pub", root)
         server = SshdFleet(
             root,
-            config=f"LogLevel DEBUG1\n{config}",
+            config=f"LogLevel {self.LOG}\n{config}",
             port=SSH_PORT,
             namespace=host.namespace,
             addresses=addresses,
@@ -73,8 +76,8 @@ class LabFleet:
     ) -> Outcome:
         """Deploys the source to ``names``, from inside the origin's namespace."""
         words = [*self.origin.inside, sys.executable, "-m", "fleetpush", "deploy"]
-        words += [str(self.root / SOURCE), "-i", str(self._inventory(names, variables or {}))]
-        words += ["--ssh-config", str(self._ssh_config()), "--private-key", str(self._key())]
+        words += [str(self.root / SOURCE), "-i", str(self.inventory(names, variables or {}))]
+        words += ["--ssh-config", str(self.ssh_config())]
         words += ["--chunk-size", "256K", "-o", "json", "--progress", "json", *flags]
         done = subprocess.run(
             words,
@@ -106,11 +109,14 @@ class LabFleet:
         """Logins to the host's sshd."""
         return self.servers[name].log().count("Accepted publickey")
 
-    def _key(self) -> Path:
-        return next(iter(self.servers.values())).key
-
-    def _inventory(self, names: list[str], variables: dict[str, dict[str, str]]) -> Path:
-        usual = {"ansible_port": SSH_PORT, "ansible_user": self.servers[names[0]].user}
+    def inventory(self, names: list[str], variables: dict[str, dict[str, str]]) -> Path:
+        """Of ``names``, with what some have more."""
+        server = self.servers[names[0]]
+        usual = {
+            "ansible_port": SSH_PORT,
+            "ansible_user": server.user,
+            "ansible_ssh_private_key_file": str(server.key),
+        }
         hosts = {
             name: {"ansible_host": self.hosts[name].address, **variables.get(name, {})}
             for name in names
@@ -119,9 +125,11 @@ class LabFleet:
         path.write_text(json.dumps({"all": {"vars": usual, "hosts": hosts}}))  # JSON is YAML
         return path
 
-    def _ssh_config(self) -> Path:
+    def ssh_config(self) -> Path:
+        """Knows every host's key, and the key that opens them all."""
         known = self.root / "known_hosts"
         known.write_text("".join(s.known_hosts.read_text() for s in self.servers.values()))
         config = self.root / "ssh_config"
-        config.write_text(f"Host *\n  UserKnownHostsFile {known}\n")
+        key = next(iter(self.servers.values())).key
+        config.write_text(f"Host *\n  UserKnownHostsFile {known}\n  IdentityFile {key}\n")
         return config

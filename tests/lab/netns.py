@@ -26,6 +26,7 @@ PREFIX = "fp-"
 MASK = 16
 DEVICE = "eth0"
 PEER_PORTS = "47600-47699"
+BRIDGE = "br0"
 _NAMES = Path("/run/netns")
 
 
@@ -48,7 +49,7 @@ class Host:
     """One namespace. ``inside`` is what a command line begins with to run there, ``folder`` is for its
     files alone: on the same disk as every other host's, and gone with the lab."""
 
-    def __init__(self, lab: Lab, name: str, addresses: tuple[str, ...]) -> None:
+    def __init__(self, lab: Lab, name: str, addresses: tuple[str, ...], bridge: str) -> None:
         self.name = name
         self.address = addresses[0]
         self.namespace = lab.namespace(name)
@@ -56,7 +57,8 @@ class Host:
         self.folder = lab.root / name / "data"
         self.folder.mkdir(parents=True)
         self._blocked = 0
-        lab.plug_in(self)
+        self.port = lab.plug_in(self, bridge)
+        """The bridge's end of its cable, in the lab's ``bridges``."""
         for address in addresses:
             self.ip("addr", "add", f"{address}/{MASK}", "dev", DEVICE)
         # Outgoing connections must not take a source port that a filter for peer ports would match.
@@ -76,6 +78,11 @@ class Host:
         """A sysctl below ``net``."""
         write = f"echo {value} > /proc/sys/net/{name}"
         subprocess.run([*self.inside, "sh", "-c", write], check=True)
+
+    def has_setting(self, name: str) -> bool:
+        """Whether this kernel has a sysctl of that name for each namespace."""
+        look = [*self.inside, "test", "-e", f"/proc/sys/net/{name}"]
+        return subprocess.run(look, check=False).returncode == 0
 
     def drops(self, source: str = "all", ports: str = "") -> None:
         """Answers nothing to what comes in from ``source``, for TCP to ``ports`` (A-B) if given.
@@ -101,16 +108,16 @@ class Lab:
             pytest.skip(reason)
         _remove_stale()
         self._prefix = f"{PREFIX}{os.getpid()}-"
-        self._bridge = self.namespace("bridge")
+        self.bridges = self.namespace("bridge")
+        """The namespace of all bridges."""
         self._ports = 0
         self.root = Path(tempfile.mkdtemp(prefix=self._prefix))
         self.root.chmod(0o755)
 
     def __enter__(self) -> Self:
         try:
-            _ip("netns", "add", self._bridge)
-            _ip("-n", self._bridge, "link", "add", "name", "br0", "type", "bridge")
-            _ip("-n", self._bridge, "link", "set", "br0", "up")
+            _ip("netns", "add", self.bridges)
+            self.add_bridge(BRIDGE)
         except BaseException:
             self.close()
             raise
@@ -119,23 +126,36 @@ class Lab:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
-    def host(self, name: str, *addresses: str) -> Host:
+    def host(self, name: str, *addresses: str, bridge: str = BRIDGE) -> Host:
         """A host with these IPv4 addresses, all in one network with every other host's /16."""
-        return Host(self, name, addresses)
+        return Host(self, name, addresses, bridge)
 
     def namespace(self, name: str) -> str:
         return f"{self._prefix}{name}"
 
-    def plug_in(self, host: Host) -> None:
-        """Makes the host's namespace and its interface on the bridge."""
+    def add_bridge(self, name: str) -> None:
+        _ip("-n", self.bridges, "link", "add", "name", name, "type", "bridge")
+        _ip("-n", self.bridges, "link", "set", name, "up")
+
+    def join_bridges(self, one: str, other: str) -> tuple[str, str]:
+        """A cable between two bridges; returns its ends."""
+        ends = f"{one}-{other}", f"{other}-{one}"
+        _ip("-n", self.bridges, "link", "add", ends[0], "type", "veth", "peer", "name", ends[1])
+        for end, bridge in zip(ends, (one, other), strict=True):
+            _ip("-n", self.bridges, "link", "set", end, "master", bridge, "up")
+        return ends
+
+    def plug_in(self, host: Host, bridge: str) -> str:
+        """Makes the host's namespace and its interface on the bridge; returns the bridge's end."""
         self._ports += 1
         port = f"port{self._ports}"
         _ip("netns", "add", host.namespace)
         cable = ["type", "veth", "peer", "name", DEVICE, "netns", host.namespace]
-        _ip("-n", self._bridge, "link", "add", "name", port, *cable)
-        _ip("-n", self._bridge, "link", "set", port, "master", "br0", "up")
+        _ip("-n", self.bridges, "link", "add", "name", port, *cable)
+        _ip("-n", self.bridges, "link", "set", port, "master", bridge, "up")
         host.ip("link", "set", "lo", "up")
         host.ip("link", "set", DEVICE, "up")
+        return port
 
     def close(self) -> None:
         """Ends what runs in the namespaces and removes them, and all files."""
