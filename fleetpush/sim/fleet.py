@@ -70,7 +70,7 @@ class Fleet:
             degree=scenario.degree,
         )
         self._tracker = tracker.Tracker(plan, ORIGIN)
-        self._links = Links(self)
+        self._links = Links(self.clock, scenario, self.machines, self.feed, self.tell_tracker)
         self.curve = Curve(scenario, self.drawn, self.machines)
         self._take_frame = self._frame_waits if scenario.cpu_per_message else self._frame
 

@@ -11,9 +11,12 @@ from fleetpush.swarm.events import EdgeChanged, LinkDown, LinkUp
 from fleetpush.swarm.manifest import BLOCK
 
 if TYPE_CHECKING:
-    from fleetpush.sim.fleet import Fleet
+    from collections.abc import Callable
+
+    from fleetpush.sim.clock import Clock
     from fleetpush.sim.machine import Machine, Way
-    from fleetpush.swarm.events import Edge
+    from fleetpush.sim.scenario import Scenario
+    from fleetpush.swarm.events import Edge, Event
 
 DIALS = 3
 FIRST_RETRY = 0.15
@@ -30,12 +33,21 @@ BEYOND_PATH = 2
 
 
 class Links:
-    """``fleet`` hears what the peers and the tracker are to know of links."""
+    """Of ``machines``; ``tell`` and ``tell_tracker`` hear what peers and tracker are to know of links."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
-        self._clock = fleet.clock
-        self._scenario = fleet.scenario
+    def __init__(
+        self,
+        clock: Clock,
+        scenario: Scenario,
+        machines: dict[str, Machine],
+        tell: Callable[[Machine, Event], None],
+        tell_tracker: Callable[[tracker.Event], None],
+    ) -> None:
+        self._clock = clock
+        self._scenario = scenario
+        self._machines = machines
+        self._tell = tell
+        self._tell_tracker = tell_tracker
 
     def introduce(self, machine: Machine, other: str, edge: Edge, *, dial: bool) -> None:
         """A new or changed edge of ``machine``."""
@@ -44,7 +56,7 @@ class Links:
             session = machine.sessions[other] = Session(edge, dials=dial)
         session.edge, session.dials = edge, dial
         if other in machine.ways:
-            self._fleet.feed(machine, EdgeChanged(other, edge))
+            self._tell(machine, EdgeChanged(other, edge))
         elif dial:
             session.failures = 0
             self._dial(machine, other)
@@ -76,14 +88,14 @@ class Links:
     # -- dialling
 
     def _dial(self, machine: Machine, other: str) -> None:
-        latency = self._latency(machine, self._fleet.machines[other])
+        latency = self._latency(machine, self._machines[other])
         self._clock.at(self._clock.now + HANDSHAKE * latency, self._answered, machine, other)
 
     def _answered(self, machine: Machine, other: str) -> None:
         session = machine.sessions.get(other)
         if session is None or other in machine.ways or not session.dials or session.banned:
             return
-        remote = self._fleet.machines[other]
+        remote = self._machines[other]
         theirs = remote.sessions.get(machine.name)
         if theirs is None or theirs.banned or machine.name in remote.ways or not remote.alive:
             self._dial_again(machine, other, session)
@@ -93,7 +105,7 @@ class Links:
         joined(machine, remote, latency, BEYOND_PATH + ceil(in_path))
         for one, its, whom in ((machine, session, other), (remote, theirs, machine.name)):
             its.failures = 0
-            self._fleet.feed(one, LinkUp(whom, its.edge))
+            self._tell(one, LinkUp(whom, its.edge))
             self._count_soon(one)
 
     def _dial_again(self, machine: Machine, other: str, session: Session) -> None:
@@ -102,11 +114,11 @@ class Links:
             when = self._clock.now + FIRST_RETRY * 4 ** (session.failures - 1)
             self._clock.at(when, self._answered, machine, other)
         else:
-            self._fleet.tell_tracker(tracker.DialFailed(machine.name, other))
+            self._tell_tracker(tracker.DialFailed(machine.name, other))
 
     def _latency(self, one: Machine, other: Machine) -> float:
         """One way, in seconds: a rack's two links are hops, too; the origin is between the racks."""
-        if one.rack is other.rack or len(self._fleet.racks) == 1:
+        if one.rack is other.rack or self._scenario.racks == 1:
             return self._scenario.latency
         hops = 1 + (one.rack is not None) + (other.rack is not None)
         return hops * self._scenario.latency
@@ -130,7 +142,7 @@ class Links:
 
     def _down(self, machine: Machine, way: Way) -> None:
         del machine.ways[way.receiver.name]
-        self._fleet.feed(machine, LinkDown(way.receiver.name))
+        self._tell(machine, LinkDown(way.receiver.name))
         self._count_soon(machine)
 
     def _count_soon(self, machine: Machine) -> None:
@@ -142,4 +154,4 @@ class Links:
         machine.counting = False
         if machine.alive:
             count = len(machine.ways)
-            self._fleet.tell_tracker(tracker.LinksCounted(machine.name, count))
+            self._tell_tracker(tracker.LinksCounted(machine.name, count))

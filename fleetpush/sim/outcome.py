@@ -124,7 +124,7 @@ class Outcome:
             "ratio": self.ratio,
             "ratio_unslowed": self.ratio_unslowed,
             "bound_ratio": self.bound_ratio,
-            "completed_by_s": {"half": self.completed_by(0.5), "99%": self.completed_by(0.99)},
+            "completed_by_s": {"p50": self.completed_by(0.5), "p99": self.completed_by(0.99)},
             "origin_copies": self.origin_copies,
             "copies_per_rack": self.copies_per_rack,
             "wasted": self.wasted,
