@@ -72,7 +72,8 @@ def conduct(output: Output, prepare: Callable[[], Work]) -> int:
 
     ``prepare`` runs before the event loop: what it asks the operator can be broken off with Ctrl-C.
     """
-    try:
+
+    def run() -> int:
         work = prepare()
         printer = output.open()
         try:
@@ -80,6 +81,15 @@ def conduct(output: Output, prepare: Callable[[], Work]) -> int:
         finally:
             printer.close()
         output.show(conclusion)
+        return conclusion.exit_code
+
+    return guarded(output, run)
+
+
+def guarded(output: Output, work: Callable[[], int]) -> int:
+    """The exit code that ``work`` returns, or that of what it raises, which is told in one line."""
+    try:
+        return work()
     except StoppedError as stopped:
         return output.stopped(stopped.exit_code)
     except FleetpushError as error:
@@ -90,7 +100,6 @@ def conduct(output: Output, prepare: Callable[[], Work]) -> int:
         return output.fail_internally(error)
     finally:
         output.close()
-    return conclusion.exit_code
 
 
 async def _listening(work: Work, observer: Observer) -> Conclusion:

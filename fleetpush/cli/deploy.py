@@ -13,7 +13,7 @@ from fleetpush.cli.password import ask_password
 from fleetpush.cli.values import DEFAULT_PORTS
 from fleetpush.deploy.options import DeployOptions, SshOptions
 from fleetpush.deploy.progress import Observer
-from fleetpush.errors import UsageError
+from fleetpush.deploy.topology import choose_topology
 
 
 def deploy(
@@ -71,9 +71,7 @@ def deploy(
 
 def options_from(given: dict[str, Any]) -> DeployOptions:
     """The options that the flags of ``deploy``, by parameter name, ask for. Raises UsageError."""
-    topology = given["topology"]
-    if given["tree_fanout"] is not None and topology in ("mesh", "star"):
-        raise UsageError(f"--tree-fanout needs a tree; --topology says {topology}")
+    choose_topology(given["topology"], given["tree_fanout"])
     ssh = SshOptions(
         password=ask_password() if given["ask_pass"] else None, **_fields_of(SshOptions, given)
     )

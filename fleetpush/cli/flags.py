@@ -1,33 +1,15 @@
 """The flags that verbs share, each said once: its name, its value and its help."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from fleetpush.cli import values
 from fleetpush.cli.help_page import HOW, SHOWN, SSH, WHAT, WHEN
+from fleetpush.cli.option import option as _option
+from fleetpush.cli.option import parsed as _parsed
 from fleetpush.report.choose import ColorChoice, ProgressStyle
-
-
-def _parsed(function: Callable[[str], Any]) -> Callable[[Any], Any]:
-    """Makes ``function`` a parser whose ValueError is a usage error that names the flag."""
-
-    def parse(value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        try:
-            return function(value)
-        except ValueError as error:
-            raise typer.BadParameter(str(error)) from error
-
-    return parse
-
-
-def _option(*names: str, **more: Any) -> Any:  # noqa: ANN401 - Typer's own signature
-    return typer.Option(*names, show_default=False, **more)
-
 
 Sources = Annotated[
     list[str],

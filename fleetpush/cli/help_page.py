@@ -12,6 +12,7 @@ EPILOG = f"\b\nEXIT STATUS\n{table()}\n\nThe first that matches wins: 130/143, 2
 
 WHAT = "What goes where"
 HOW = "How it travels"
+RATES = "What the network can do"
 SSH = "How hosts are reached"
 WHEN = "When it counts as done"
 SHOWN = "What is shown"

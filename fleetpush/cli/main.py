@@ -13,6 +13,7 @@ from fleetpush.cli.demo import demo
 from fleetpush.cli.deploy import deploy
 from fleetpush.cli.help_page import EPILOG, SectionedCommand
 from fleetpush.cli.output import failure_document
+from fleetpush.cli.plan import plan
 
 _USAGE = 2
 
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command(epilog=EPILOG, cls=SectionedCommand)(deploy)
+app.command(epilog=EPILOG, cls=SectionedCommand)(plan)
 app.command(epilog=EPILOG, cls=SectionedCommand)(demo)
 
 

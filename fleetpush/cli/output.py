@@ -95,6 +95,23 @@ class Output:
         elif self.progress != "quiet":
             self._print_recap(conclusion)
 
+    def tell(self, figures: dict[str, Any], lines: list[str], exit_code: int) -> None:
+        """The result of a verb that touches no host: one JSON document, or ``lines``."""
+        if self.format == "json":
+            status = "ok" if exit_code == 0 else "failed"
+            head = {"schema": SCHEMA, "command": self.command}
+            self._print_json({**head, "exit_code": exit_code, "status": status, **figures})
+            return
+        with _reader_may_leave(sys.stdout):
+            sys.stdout.write("".join(f"{clean(line)}\n" for line in lines))
+            sys.stdout.flush()
+
+    def warn(self, text: str) -> None:
+        """To stderr at once: for verbs that report no progress."""
+        with _reader_may_leave(sys.stderr):
+            sys.stderr.write(f"warning: {clean(text)}\n")
+            sys.stderr.flush()
+
     def _print_recap(self, conclusion: Conclusion) -> None:
         from rich.text import Text  # noqa: PLC0415 - only a run that has ended pays for it
 

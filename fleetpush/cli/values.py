@@ -8,10 +8,23 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from fleetpush.deploy.amounts import link_rate, rate, size
 from fleetpush.swarm.manifest import BLOCK, MAX_CHUNK_SIZE
 
-_POWERS = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
-_AMOUNT = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>[KMGTP]?)(?P<base>I?B)?")
+__all__ = [
+    "DEFAULT_PORTS",
+    "Ports",
+    "chunk_size",
+    "duration",
+    "link_rate",
+    "mode",
+    "percentage",
+    "port_range",
+    "positive_duration",
+    "rate",
+    "size",
+]
+
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -25,37 +38,6 @@ class Ports(NamedTuple):
 
 
 DEFAULT_PORTS = Ports(47600, 47699)
-
-
-def size(text: str, *, unit: str = "") -> int:
-    """Bytes, with rsync's suffixes: ``K``/``KiB`` 1024, ``KB`` 1000, so M, G, T, P; ``1.5m``.
-
-    A bare number counts in ``unit`` (bytes).
-    """
-    found = _AMOUNT.fullmatch(text.strip().upper())
-    if found is None:
-        raise ValueError(f"{text!r} is not a size; write 64K, 1.5M or 2GB")
-    suffix, base = found["unit"], found["base"]
-    if not suffix and not base:
-        suffix = unit
-    if base == "IB" and not suffix:
-        raise ValueError(f"{text!r} is not a size; write 64K, 1.5M or 2GB")
-    step = 1000.0 if base == "B" else 1024.0
-    return round(float(found["number"]) * float(step ** _POWERS[suffix]))
-
-
-def rate(text: str) -> int | None:
-    """Bytes a second as rsync's --bwlimit has it: a bare number is in KiB; 0 is no limit (None)."""
-    amount = text.strip().removesuffix("/s")
-    if re.search(r"bit|bps", amount, re.IGNORECASE):
-        raise ValueError(f"{text!r} is in bits; rates are in bytes a second, such as 125M")
-    try:
-        value = size(amount, unit="K")
-    except ValueError:
-        raise ValueError(f"{text!r} is not a rate; write 500K, 1.5M or 2GB a second") from None
-    if 0 < value < 1024:
-        raise ValueError(f"{text!r} is less than 1 KiB a second")
-    return value or None
 
 
 def chunk_size(text: str) -> int:

@@ -68,6 +68,7 @@ class Enlistment:
     async def host(self, member: Member, place: Place) -> None:
         """One host's whole life in the run; its failures become its result."""
         member.dest = place.dest
+        member.rates = place.rates
         try:
             await self._connect(member, place.target)
             await self._have_source.wait()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fleetpush.deploy.variables import declared_rates, warn_of_unknown
 from fleetpush.errors import InputError
 from fleetpush.inventory.load import load
 from fleetpush.remote.target import target_of
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fleetpush.deploy.options import DeployOptions
+    from fleetpush.deploy.variables import DeclaredRates
     from fleetpush.inventory.model import Host
     from fleetpush.remote.connection import Target
 
@@ -29,10 +31,14 @@ class Place:
     address: str
     """What ``fleetpush_address`` says, "" to use the one SSH sees."""
     ports: tuple[int, int]
+    rates: DeclaredRates
 
 
 def choose(options: DeployOptions, warn: Callable[[str], None]) -> list[Place]:
-    """The selected hosts. Raises InputError for anything in the inventory that cannot be."""
+    """The selected hosts. ``warn`` hears each warning once.
+
+    Raises InputError for anything in the inventory that cannot be.
+    """
     if not options.inventories:
         raise InputError("no inventory: name one with -i (a file, or hosts as a,b,)")
     extra = _extra_vars(options.extra_vars)
@@ -45,7 +51,9 @@ def choose(options: DeployOptions, warn: Callable[[str], None]) -> list[Place]:
     if options.limit:
         for part in inventory.unmatched(options.limit):
             warn(f"--limit: nothing matches {part}")
-    places = [_place(host, options, warn) for host in hosts]
+    warn_of_unknown(hosts, warn)
+    warn_once = _Once(warn)
+    places = [_place(host, options, warn_once) for host in hosts]
     _refuse_twins(places)
     return places
 
@@ -68,7 +76,21 @@ def _place(host: Host, options: DeployOptions, warn: Callable[[str], None]) -> P
         rack=_text(host, "fleetpush_rack"),
         address=_text(host, "fleetpush_address"),
         ports=_ports(host, options.port_range),
+        rates=declared_rates(host),
     )
+
+
+class _Once:
+    """A thousand hosts that share a setting share its warning."""
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._said: set[str] = set()
+
+    def __call__(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self._warn(text)
 
 
 def _dest(host: Host, options: DeployOptions) -> str:

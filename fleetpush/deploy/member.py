@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fleetpush.deploy.channel import AgentChannel
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.results import HostResult, HostStatus
+from fleetpush.deploy.variables import DeclaredRates
 from fleetpush.errors import HostFailure
 from fleetpush.remote.bootstrap import CUT_OFF, NO_PYTHON, OLD_PYTHON
 from fleetpush.remote.connection import ENDED_BY_SIGNAL
@@ -70,6 +71,7 @@ class Member:
         self.caller = ""
         """Our address as it sees it."""
         self.dest = ""
+        self.rates = DeclaredRates()
         self.have = 0
         self.reused = 0
         self.present = False

@@ -7,9 +7,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy import progress
+from fleetpush.deploy.planning.bound import Content
+from fleetpush.deploy.planning.hindsight import bound_of_run
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.results import FileSum, HostStatus, RunReport, Timing, Traffic
-from fleetpush.deploy.verdict import RateGauge, bound, exit_code
+from fleetpush.deploy.topology import choose_topology
+from fleetpush.deploy.verdict import RateGauge, exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +32,7 @@ class Chronicle:
     """Turns what members say into events, and all of it into a ``RunReport``."""
 
     def __init__(self, options: DeployOptions, observer: Observer, run_id: str) -> None:
-        self.topology = "mesh" if options.topology == "auto" else options.topology
+        self.topology = choose_topology(options.topology, options.tree_fanout)
         self._options = options
         self._observer = observer
         self._run_id = run_id
@@ -192,11 +195,8 @@ class Chronicle:
         if last is not None and self._first_block_at is not None:
             makespan = max(0.0, last - self._first_block_at)
         least, where = None, ""
-        rate = self._options.bwlimit or self._options.host_bwlimit or self._gauge.best
-        if source is not None and rate and makespan is not None:
-            least = bound(source.manifest.size, rate, source.manifest.chunks, len(fresh))
-            limited = self._options.bwlimit or self._options.host_bwlimit
-            where = "rate limit" if limited else "best rate of any one host in this run"
+        if source is not None and makespan is not None:
+            least, where = self._bound(members, results, source)
         return Timing(
             connect_s=max(
                 (m.connected_at for m in members if m.connected_at is not None), default=None
@@ -206,6 +206,20 @@ class Chronicle:
             bound_s=least,
             bound_source=where,
             total_s=self.at(),
+        )
+
+    def _bound(
+        self, members: Sequence[Member], results: Sequence[HostResult], source: Source
+    ) -> tuple[float | None, str]:
+        by_status: dict[HostStatus, list[Member]] = {status: [] for status in HostStatus}
+        for member, result in zip(members, results, strict=True):
+            by_status[result.status].append(member)
+        return bound_of_run(
+            by_status[HostStatus.VERIFIED],
+            by_status[HostStatus.ALREADY_PRESENT],
+            self._options,
+            self._gauge.best,
+            Content(source.manifest.size, source.manifest.chunks),
         )
 
 

@@ -60,23 +60,40 @@ def make_manifest(
     with ExitStack() as opened:
         fds = [_open(path, opened) for path in paths]
         files = [FileIdentity.of(path, os.fstat(fd)) for path, fd in zip(paths, fds, strict=True)]
-        _check_names(paths)
-        total = sum(file.size for file in files)
-        size, notes = choose_chunk_size(total, hosts, chunk_size)
+        layout, notes = _lay_out(paths, [file.size for file in files], chunk_size, hosts)
         cache = Cache(cache_dir)
-        manifest = _remembered(cache, files, size)
+        manifest = _remembered(cache, files, layout.chunk_size)
         if manifest is None:
-            empty = [bytes(DIGEST)] * -(-total // size)
-            layout = Manifest(
-                [File(p.name, f.size) for p, f in zip(paths, files, strict=True)], size, empty
-            )
             digests = hash_chunks(layout, fds, progress, stop)
             _check_unchanged(files, fds)
-            manifest = Manifest(layout.files, size, digests)
+            manifest = Manifest(layout.files, layout.chunk_size, digests)
             if all(file.settled for file in files):
-                cache.put(manifest.encode(), "manifest", files, size)
-        progress(total, total)
+                cache.put(manifest.encode(), "manifest", files, layout.chunk_size)
+        progress(layout.size, layout.size)
     return Source(manifest, paths, Sums(paths, files, cache), notes)
+
+
+def layout_of(
+    sources: Sequence[Path], chunk_size: int | None, hosts: int
+) -> tuple[Manifest, tuple[str, ...]]:
+    """The files, sizes and chunks that ``make_manifest`` would find, and its notes; nothing is read.
+
+    The digests are blank. Raises InputError as ``make_manifest`` does.
+    """
+    paths = [path.absolute() for path in sources]
+    with ExitStack() as opened:
+        sizes = [os.fstat(_open(path, opened)).st_size for path in paths]
+    return _lay_out(paths, sizes, chunk_size, hosts)
+
+
+def _lay_out(
+    paths: Sequence[Path], sizes: Sequence[int], chunk_size: int | None, hosts: int
+) -> tuple[Manifest, tuple[str, ...]]:
+    _check_names(paths)
+    total = sum(sizes)
+    chosen, notes = choose_chunk_size(total, hosts, chunk_size)
+    files = [File(path.name, size) for path, size in zip(paths, sizes, strict=True)]
+    return Manifest(files, chosen, [bytes(DIGEST)] * -(-total // chosen)), notes
 
 
 def choose_chunk_size(size: int, hosts: int, wanted: int | None) -> tuple[int, tuple[str, ...]]:

@@ -1,8 +1,7 @@
-"""The exit code of a run, and the bound it is measured against."""
+"""The exit code of a run, and the best rate that was seen in it."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.results import HostResult, HostStatus
@@ -42,17 +41,6 @@ def exit_code(
     if any(r.status is HostStatus.FAILED for r in results):
         return FAILED
     return OK if good == len(results) else UNREACHABLE
-
-
-def bound(size: int, rate: float, chunks: int, hosts: int) -> float:
-    """The least seconds in which ``size`` bytes reach ``hosts`` hosts of equal ``rate`` (bytes a second).
-
-    F/B * (k - 1 + ceil(log2(N + 1))) / k for k chunks: Bar-Noy and Kipnis, "Broadcasting multiple messages
-    in simultaneous send/receive systems" (1994).
-    """
-    if not chunks or not hosts:
-        return 0.0
-    return size / rate * (chunks - 1 + math.ceil(math.log2(hosts + 1))) / chunks
 
 
 class RateGauge:

@@ -1,0 +1,71 @@
+"""The bound of a run that is over: by the rates that its hosts declare, else by what was seen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fleetpush.deploy.planning.bound import limits
+from fleetpush.deploy.planning.network import (
+    GivenRates,
+    Grounds,
+    Machine,
+    Network,
+    Rate,
+    machine_of,
+    network_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fleetpush.deploy.options import DeployOptions
+    from fleetpush.deploy.planning.bound import Content
+    from fleetpush.deploy.planning.network import Known
+
+_SOURCE = {
+    Grounds.LIMIT: "rate limit",
+    Grounds.MEASURED: "best rate of any one host in this run",
+}
+
+
+def bound_of_run(
+    fresh: Sequence[Known],
+    seeds: Sequence[Known],
+    options: DeployOptions,
+    observed: float,
+    content: Content,
+) -> tuple[float | None, str]:
+    """Seconds for ``content`` to reach the ``fresh`` hosts, and in a clause what takes that long.
+
+    ``seeds`` had everything before; ``observed`` is the best rate of any one host, in bytes a second, 0 if
+    nobody knows. (None, "") where there is no rate to go by.
+    """
+    if not any(any(host.rates) for host in (*fresh, *seeds)):
+        return _uniform(len(fresh), options, observed, content)
+    known = [rate for host in (*fresh, *seeds) for rate in host.rates if rate]
+    unknown = Rate(observed or float(max(known)), Grounds.MEASURED)
+    given = GivenRates(bwlimit=options.bwlimit, host_bwlimit=options.host_bwlimit)
+    network = network_of(fresh, given, unknown=unknown)
+    helpers = [machine_of(seed, given, unknown).uplink.value for seed in seeds]
+    if helpers:
+        origin = network.origin_uplink
+        network = replace(network, origin_uplink=origin._replace(value=origin.value + sum(helpers)))
+    found = limits(network, content)
+    if not found:
+        return 0.0, ""
+    source = _SOURCE.get(Grounds(found[0].grounds), "declared")
+    return found[0].seconds, f"{found[0].reason} ({source})"
+
+
+def _uniform(
+    hosts: int, options: DeployOptions, observed: float, content: Content
+) -> tuple[float | None, str]:
+    """Every link as good as the best one seen, or as the limits let it be."""
+    limit = options.bwlimit or options.host_bwlimit
+    rate = Rate(limit, Grounds.LIMIT) if limit else Rate(observed, Grounds.MEASURED)
+    if not rate.value:
+        return None, ""
+    machines = tuple(Machine(str(number), "", rate, rate) for number in range(hosts))
+    found = limits(Network(rate, machines), content)
+    return (found[0].seconds if found else 0.0), _SOURCE[rate.grounds]
