@@ -74,6 +74,10 @@ class Host:
         """Starts a process here; ``more`` is for Popen. The lab kills what still runs at its end."""
         return subprocess.Popen([*self.inside, *argv], **more)
 
+    def processes(self) -> list[int]:
+        """The ids of all that runs here."""
+        return list(map(int, _ip("netns", "pids", self.namespace).split()))
+
     def set(self, name: str, value: str) -> None:
         """A sysctl below ``net``."""
         write = f"echo {value} > /proc/sys/net/{name}"
