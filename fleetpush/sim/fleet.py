@@ -100,8 +100,6 @@ class Fleet:
     # -- coming and going
 
     def _joins(self, drawn: HostDraw | None, _: object = None) -> None:
-        if drawn is not None and drawn.dies_at is not None and drawn.dies_at <= self.clock.now:
-            return  # it died before it came
         machine = self._machine(drawn)
         self.machines[machine.name] = machine
         rack = f"rack{drawn.rack}" if drawn is not None and len(self.racks) > 1 else ""

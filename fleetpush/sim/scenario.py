@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import inf
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
 MAX_HOSTS = 100_000
+MAX_TRANSFERS = 100_000_000
+"""Hosts times chunks: more than a day's work, and more than memory holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,7 @@ class Scenario:
     slowness: float = 10.0
     """How many times slower the ``slow`` share of the hosts is, both ways."""
     deaths: float = 0.0
+    """The share of the hosts that die, at random moments of F/B after their arrival."""
     racks: int = 1
     oversubscription: float = 1.0
     """The rates of a rack's hosts together, over the rate of the rack's own link."""
@@ -54,20 +58,20 @@ class Scenario:
             if value is not None and value < 1:
                 raise UsageError(f"{_flag(name)} {value}: it takes at least 1")
         for name in ("latency", "stagger", "cpu_per_message"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"{_flag(name)} {getattr(self, name)}: a time cannot be negative")
+            if not 0 <= getattr(self, name) < inf:
+                raise UsageError(f"{_flag(name)} {getattr(self, name)}: no such time")
         for name in ("slow", "deaths"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{_flag(name)} {getattr(self, name):.0%}: at most 100%")
+        if not 0 < self.rate < inf:
+            raise UsageError(f"--rate {self.rate:g}: nothing moves at that rate")
+        if not 1 <= self.slowness < inf:
+            raise UsageError(f"--slow {self.slowness:g} times slower: it takes at least 1")
+        if not 1 <= self.oversubscription < inf:
+            raise UsageError(f"--oversubscription {self.oversubscription:g}: it takes at least 1")
         self._check_limits()
 
     def _check_limits(self) -> None:
-        if self.rate <= 0:
-            raise UsageError(f"--rate {self.rate:g}: nothing moves at that rate")
-        if self.slowness < 1:
-            raise UsageError(f"--slow {self.slowness:g} times slower: it takes at least 1")
-        if self.oversubscription < 1:
-            raise UsageError(f"--oversubscription {self.oversubscription:g}: it takes at least 1")
         if self.degree is not None and self.degree < 2:
             raise UsageError(f"--degree {self.degree}: a mesh needs at least 2")
         if self.degree is not None and self.topology != "mesh":
@@ -78,6 +82,10 @@ class Scenario:
             raise UsageError(
                 f"{self.chunks} chunks of {self.blocks} blocks: at most {MAX_CHUNKS:,} chunks of"
                 f" {MAX_CHUNK_SIZE // BLOCK:,} blocks"
+            )
+        if self.hosts * self.chunks > MAX_TRANSFERS:
+            raise UsageError(
+                f"{self.hosts:,} hosts by {self.chunks:,} chunks: at most {MAX_TRANSFERS:,} transfers"
             )
         if self.racks > self.hosts:
             raise UsageError(f"--racks {self.racks} for {self.hosts} hosts: some would be empty")
@@ -138,16 +146,19 @@ class Draw:
         slow = set(rng.sample(range(count), _part(scenario.slow, count)))
         doomed = set(rng.sample(range(count), _part(scenario.deaths, count)))
         width = len(str(count - 1))
-        drawn = [
-            HostDraw(
-                name=f"h{number:0{width}}",
-                rack=number * scenario.racks // count,
-                slowness=scenario.slowness if number in slow else 1.0,
-                arrives_at=rng.random() * scenario.stagger,
-                dies_at=rng.random() * scenario.copy_time if number in doomed else None,
+        drawn = []
+        for number in range(count):
+            arrives_at = rng.random() * scenario.stagger
+            dies_at = arrives_at + rng.random() * scenario.copy_time if number in doomed else None
+            drawn.append(
+                HostDraw(
+                    name=f"h{number:0{width}}",
+                    rack=number * scenario.racks // count,
+                    slowness=scenario.slowness if number in slow else 1.0,
+                    arrives_at=arrives_at,
+                    dies_at=dies_at,
+                )
             )
-            for number in range(count)
-        ]
         rng.shuffle(drawn)
         drawn.sort(key=lambda host: host.arrives_at)
         object.__setattr__(self, "hosts", drawn)
