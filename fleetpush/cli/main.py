@@ -14,6 +14,7 @@ from fleetpush.cli.deploy import deploy
 from fleetpush.cli.help_page import EPILOG, SectionedCommand
 from fleetpush.cli.output import failure_document
 from fleetpush.cli.plan import plan
+from fleetpush.cli.simulate import simulate
 
 _USAGE = 2
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command(epilog=EPILOG, cls=SectionedCommand)(deploy)
 app.command(epilog=EPILOG, cls=SectionedCommand)(plan)
 app.command(epilog=EPILOG, cls=SectionedCommand)(demo)
+app.command(epilog=EPILOG, cls=SectionedCommand)(simulate)
 
 
 def _show_version(wanted: bool) -> None:
