@@ -161,7 +161,7 @@ def outcome(fleet: Fleet, wall_s: float, cpu_s: float) -> Outcome:
     ends = _ends(living, fleet.machines, began_at)
     blocks = scenario.chunks * scenario.blocks
     sent = sum(machine.sent for machine in fleet.machines.values())
-    beside = fleet.tally.bytes_beside_content(scenario.chunks, scenario.blocks, sent)
+    beside = fleet.tally.bytes_beside_content(scenario.blocks, sent)
     return Outcome(
         scenario=scenario,
         survivors=len(living),

@@ -4,33 +4,41 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleetpush.swarm import bitfield, wire
+from fleetpush.swarm import wire
 from fleetpush.swarm.manifest import BLOCK, DIGEST
 
 if TYPE_CHECKING:
     from fleetpush.swarm.wire import Frame
 
-HEAD = 4
+_EMPTY_HAVE = len(wire.encode(wire.Have(())))
+_OF_A_HAVE = len(wire.encode(wire.Have((0,)))) - _EMPTY_HAVE
 _BLOCK_HEAD = len(wire.data_head(0, 0, BLOCK))
 _LEAVES_HEAD = len(wire.encode(wire.Leaves(0, b"")))
 
 
 class Tally:
-    """Encoding every frame to learn its size would take longer than all the rest: types have sizes."""
+    """Encoding every frame to learn its size would take longer than all the rest. In one run all frames of
+    a kind are of one size, HAVEs apart."""
 
-    __slots__ = ("frames", "news", "streams")
+    __slots__ = ("_sizes", "frames", "news", "streams")
 
     def __init__(self) -> None:
-        self.frames: dict[type[Frame], int] = dict.fromkeys(_BODIES, 0)
+        self.frames: dict[type[Frame], int] = {}
         self.news = 0
         """Chunks named in HAVEs."""
         self.streams = 0
         """Each begins with its chunk's leaves."""
+        self._sizes: dict[type[Frame], int] = {wire.Have: _EMPTY_HAVE}
 
     def add(self, frame: Frame) -> None:
         """A control frame was sent."""
-        self.frames[type(frame)] += 1
-        if type(frame) is wire.Have:
+        kind = type(frame)
+        if kind in self.frames:
+            self.frames[kind] += 1
+        else:
+            self.frames[kind] = 1
+            self._sizes.setdefault(kind, len(wire.encode(frame)))
+        if isinstance(frame, wire.Have):
             self.news += len(frame.chunks)
 
     @property
@@ -38,27 +46,8 @@ class Tally:
         """Control frames; leaves and blocks are none."""
         return sum(self.frames.values())
 
-    def bytes_beside_content(self, chunks: int, blocks: int, blocks_sent: int) -> int:
-        """Control frames, leaves and the heads of blocks."""
-        frames = sum(count * (HEAD + _BODIES[kind]) for kind, count in self.frames.items())
-        bitfields = self.frames[wire.Bitfield] * bitfield.size(chunks)
+    def bytes_beside_content(self, blocks: int, blocks_sent: int) -> int:
+        """Control frames, leaves of so many ``blocks`` a chunk, and the heads of blocks."""
+        frames = sum(count * self._sizes[kind] for kind, count in self.frames.items())
         leaves = self.streams * (_LEAVES_HEAD + DIGEST * blocks)
-        return frames + 4 * self.news + bitfields + leaves + _BLOCK_HEAD * blocks_sent
-
-
-_BODIES: dict[type[Frame], int] = {
-    type(frame): len(wire.encode(frame)) - HEAD
-    for frame in (
-        wire.Hello(wire.VERSION, bytes(16), bytes(DIGEST)),
-        wire.Bitfield(b""),
-        wire.Have(()),
-        wire.Offer(0),
-        wire.Accept(0, 0),
-        wire.Decline(0, wire.BUSY),
-        wire.Credit(),
-        wire.Want(0, 0),
-        wire.Cancel(0),
-        wire.Stop(0),
-    )
-}
-"""Bytes of a frame's body, but for what a bitfield and a HAVE list."""
+        return frames + _OF_A_HAVE * self.news + leaves + _BLOCK_HEAD * blocks_sent

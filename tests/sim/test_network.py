@@ -253,4 +253,4 @@ def test_control_bytes_are_what_encoding_every_frame_would_give(monkeypatch):
     leaves = len(wire.encode(wire.Leaves(0, bytes(4 * 32)))) * fleet.tally.streams
     heads = len(wire.data_head(0, 0, BLOCK)) * sent
     assert fleet.tally.messages == len(sizes) > 1000
-    assert fleet.tally.bytes_beside_content(50, 4, sent) == sum(sizes) + leaves + heads
+    assert fleet.tally.bytes_beside_content(4, sent) == sum(sizes) + leaves + heads
