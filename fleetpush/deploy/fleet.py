@@ -41,6 +41,8 @@ def choose(options: DeployOptions, warn: Callable[[str], None]) -> list[Place]:
     """
     if not options.inventories:
         raise InputError("no inventory: name one with -i (a file, or hosts as a,b,)")
+    if not options.sources:
+        raise InputError("nothing to deploy: name a source file")
     extra = _extra_vars(options.extra_vars)
     inventory = load(options.inventories, cwd=Path.cwd(), extra_vars=extra)
     hosts = inventory.select("all", options.limit)

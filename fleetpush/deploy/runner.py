@@ -80,8 +80,6 @@ class Run:
     async def execute(self) -> RunReport:
         """Raises FleetpushError only for what is wrong before any host is touched."""
         places = choose(self._options, lambda text: self._chronicle.notice("warning", text))
-        if not self._options.sources:
-            raise InputError("nothing to deploy: name a source file")
         raise_fd_limit(3 * len(places) + 256)
         self._members = {
             str(i): Member(str(i), place.name, place.rack, self._changed)

@@ -15,7 +15,6 @@ from fleetpush.deploy.planning.processor import measure
 from fleetpush.deploy.planning.racks import crossing
 from fleetpush.deploy.source import layout_of
 from fleetpush.deploy.topology import choose_topology
-from fleetpush.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,8 +73,6 @@ def make_plan(
     """
     topology = choose_topology(options.topology, options.tree_fanout)
     places = choose(options, warn)
-    if not options.sources:
-        raise InputError("nothing to deploy: name a source file")
     paths = [Path(text) for text in options.sources]
     layout, notes = layout_of(paths, options.chunk_size, len(places))
     processor = _measured(options, warn) if cpu is None else None
