@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from fleetpush.deploy.topology import Plan
 
 FACTORS: dict[Plan, float] = {"mesh": 1.06, "tree": 1.01, "star": 1.0}
+CROSS_ONCE: frozenset[Plan] = frozenset()
+"""The plans that bring about one copy into each rack; the others fetch from any rack alike."""
+
 STRIPES = 2
 """Trees that ``--topology tree`` weaves where no fan-out is asked for."""
 
@@ -50,8 +53,8 @@ def floor(plan: Plan, network: Network, content: Content, tree_fanout: int | Non
     least = bound(network, content)
     if plan == "star":
         return max(least, _star(network, content))
-    # Neither mesh nor tree chooses its edges by rack yet.
-    least = max(least, crossing(network, content).blind_s or 0.0)
+    if plan not in CROSS_ONCE:
+        least = max(least, crossing(network, content).blind_s or 0.0)
     if plan == "mesh":
         return least
     if tree_fanout is None:
