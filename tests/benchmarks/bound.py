@@ -8,8 +8,9 @@ Every host and the origin is a network namespace with a link of its own, limited
 take turns. ratio: the makespan (first chunk sent until the last host has proved its copy) over F/B;
 others: the same for the hosts that were neither slowed down nor killed. wall: the whole command. cpu-s/GB:
 busy seconds of all processors, whoever used them, from the first chunk to the last proof, per GB
-delivered; of lab: only those of processes inside the lab. origin: bytes that left the origin's link during
-the exchange, over F. Runs with less than 15 % idle, or with a bad copy, do not count. Needs root.
+delivered; of lab: only those of processes inside the lab and of kernel threads. idle: of all processors.
+origin: bytes that left the origin's link during the exchange, over F. Runs with less than 15 % idle, or with
+a bad copy, do not count: on a machine that others use, wait, or read "of lab". Needs root.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TICK = 1.0 / os.sysconf("SC_CLK_TCK")
+KERNEL_THREAD = 0x00200000  # PF_KTHREAD of linux/sched.h
 PAGE = os.sysconf("SC_PAGE_SIZE")
 EVERY = 0.5
 """Seconds between samples; moments in between are interpolated."""
@@ -52,8 +53,12 @@ class Sample(NamedTuple):
 
 
 class Recorder(threading.Thread):
-    """Samples from ``start`` until ``stop``. Processes of the network namespaces ``inside`` are told apart by
-    ``marks``: the first group of which a mark is in the command line, else "other"."""
+    """Samples from ``start`` until ``stop``, by groups.
+
+    Processes of the network namespaces ``inside`` are told apart by ``marks``: the first group whose mark
+    is in the command line, else "other". The kernel's own threads, which forward packets and write files
+    for everybody, are "kernel", all the rest is "outside".
+    """
 
     def __init__(self, inside: Iterable[str], marks: Mapping[str, bytes]) -> None:
         super().__init__(daemon=True)
@@ -112,14 +117,15 @@ class Recorder(threading.Thread):
         key = pid, int(fields[19])  # with its start: numbers are used again
         looks = self._looks[key] = self._looks.get(key, 0) + 1
         if looks <= YOUNG:
-            self._group_of[key] = self._group(pid)
+            self._group_of[key] = self._group(pid, int(fields[6]))
         group = self._group_of.get(key, "outside")
-        if group != "outside":
-            self._spent[key] = Cpu(int(fields[11]) * TICK, int(fields[12]) * TICK)
-            resident = int(fields[21]) * PAGE / 2**20
-            self.peak_mb[group] = max(self.peak_mb.get(group, 0.0), resident)
+        self._spent[key] = Cpu(int(fields[11]) * TICK, int(fields[12]) * TICK)
+        resident = int(fields[21]) * PAGE / 2**20
+        self.peak_mb[group] = max(self.peak_mb.get(group, 0.0), resident)
 
-    def _group(self, pid: int) -> str:
+    def _group(self, pid: int, flags: int) -> str:
+        if flags & KERNEL_THREAD:
+            return "kernel"
         if os.stat(f"/proc/{pid}/ns/net").st_ino not in self._inside:
             return "outside"
         line = Path(f"/proc/{pid}/cmdline").read_bytes()

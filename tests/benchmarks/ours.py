@@ -20,6 +20,7 @@ from tests.benchmarks.table import Run
 from tests.e2e.hosts import is_agent
 
 if TYPE_CHECKING:
+    from tests.benchmarks.machine import Cpu
     from tests.lab.links import Carried
     from tests.lab.rated import RatedFleet
 
@@ -144,7 +145,7 @@ def _figures(
     delivered = size * len(verified) / 1e9
     notes: dict[str, Any] = {
         "cpu_s_per_gb": whole.busy / delivered,
-        "lab_cpu_s_per_gb": sum(cpu.busy for cpu in groups.values()) / delivered,
+        "lab_cpu_s_per_gb": _of_lab(groups) / delivered,
         "idle": whole.idle / (whole.busy + whole.idle),
         "origin_sent": (after["origin"].sent - watch.before["origin"].sent) / size,
         "origin_sent_by_document": report["traffic"]["origin_bytes_sent"] / size,
@@ -159,7 +160,7 @@ def _figures(
     for group, cpu in groups.items():
         notes[f"{group}_user"] = cpu.user / delivered
         notes[f"{group}_system"] = cpu.system / delivered
-    notes |= {f"{group}_rss_mb": mb for group, mb in recorder.peak_mb.items()}
+    notes |= {f"{group}_rss_mb": recorder.peak_mb.get(group, 0.0) for group in MARKS}
     for rack in sorted(set(after) - {"origin"} - set(fleet.hosts)):
         notes[f"{rack}_copies"] = (after[rack].received - watch.before[rack].received) / size
     if watch.said:
@@ -167,6 +168,10 @@ def _figures(
     if watch.killed:
         notes["killed"] = watch.killed
     return Run(name, timing["makespan_s"], _good(fleet, source), watch.wall_s, notes)
+
+
+def _of_lab(groups: dict[str, Cpu]) -> float:
+    return sum(cpu.busy for name, cpu in groups.items() if name != "outside")
 
 
 def _copies(fleet: RatedFleet, source: Path) -> list[Path]:
