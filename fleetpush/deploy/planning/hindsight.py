@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,8 @@ def bound_of_run(
     """
     if not any(any(host.rates) for host in (*fresh, *seeds)):
         return _uniform(len(fresh), options, observed, content)
-    known = [rate for host in (*fresh, *seeds) for rate in host.rates if rate]
-    unknown = Rate(observed or float(max(known)), Grounds.MEASURED)
+    # Nothing is known of a link that was too short in use to be measured: it limits nothing.
+    unknown = Rate(observed or math.inf, Grounds.MEASURED)
     given = GivenRates(bwlimit=options.bwlimit, host_bwlimit=options.host_bwlimit)
     network = network_of(fresh, given, unknown=unknown)
     helpers = [machine_of(seed, given, unknown).uplink.value for seed in seeds]

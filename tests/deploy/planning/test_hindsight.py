@@ -56,10 +56,13 @@ def test_an_undeclared_origin_is_as_good_as_the_best_host_seen():
     assert source == "the origin's uplink (best rate of any one host in this run)"
 
 
-def test_a_run_too_short_to_measure_goes_by_the_best_declared_rate():
+def test_a_run_too_short_to_measure_goes_by_what_is_declared_alone():
     fast = Host("fast", DeclaredRates(uplink=50 * MB))
-    seconds, _ = bound_of_run([fast], [], options(), 0.0, FILE)
-    assert seconds == pytest.approx(2)
+    seconds, source = bound_of_run([fast], [], options(), 0.0, FILE)
+    assert (seconds, source) == (pytest.approx(2), "the downlink of fast (declared)")
+    slow = Host("slow", DeclaredRates(disk=10 * MB))
+    seconds, source = bound_of_run([*hosts(3), slow], [], options(), 0.0, FILE)
+    assert (seconds, source) == (pytest.approx(10), "the disk of slow (declared)")
 
 
 def test_a_limit_caps_what_is_declared():
