@@ -64,12 +64,10 @@ class Rarest:
         return peer.slots
 
     def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
-        useful = self._two_of(peer, peer.have)
-        mine = peer.have
-        if not useful and peer.partial:
-            # A chunk still arriving may be passed on block by block, but only when nothing whole is
-            # wanted: such a stream holds an upload slot at the pace of the download.
-            useful, mine = self._two_of(peer, peer.partial), peer.partial
+        # A chunk still arriving is passed on block by block like any other: it is rare, and waiting until it
+        # is whole would cost its time once more on every hop.
+        mine = peer.have | peer.partial
+        useful = self._two_of(peer, mine)
         if not useful:
             return None
         chosen = min(useful, key=lambda n: n.count)

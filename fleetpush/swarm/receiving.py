@@ -155,6 +155,9 @@ class Receiver:
             state.tell_news(n)  # unless a HAVE that says so is on its way
             return
         why = self.inbound.answer(frame.chunk, now)
+        if why is None and frame.blocks <= state.progress(frame.chunk):
+            # Whoever has no more of it than we do may be waiting for it in a circle that ends with us.
+            why = wire.INFLIGHT
         if why is None:
             self._reserve(n, frame.chunk, now)
             state.send(n.id, wire.Accept(frame.chunk, state.progress(frame.chunk)))

@@ -53,7 +53,7 @@ class Sender:
                 n.moved_at = state.now
             n.offered |= 1 << chunk
             used += 1
-            state.send(n.id, wire.Offer(chunk))
+            state.send(n.id, wire.Offer(chunk, state.progress(chunk)))
             self._check_later()
 
     def lost(self, n: Neighbour) -> None:

@@ -370,3 +370,5 @@ class Tracker:
                 self._adopt(peer, now)
         if self._torn and self._origin in self._members:
             self._bridge(now)
+        self._plan.tick()
+        self._announce()

@@ -65,12 +65,13 @@ class Have(Record):
 
 
 class Offer(Record):
-    """I can send you ``chunk`` now."""
+    """I can send you ``chunk`` now, of which I have the first ``blocks``."""
 
-    __slots__ = ("chunk",)
+    __slots__ = ("chunk", "blocks")
 
-    def __init__(self, chunk: int) -> None:
+    def __init__(self, chunk: int, blocks: int) -> None:
         self.chunk = chunk
+        self.blocks = blocks
 
 
 class Accept(Record):
@@ -303,7 +304,7 @@ _DECODERS: dict[int, tuple[int, Callable[[memoryview], Frame]]] = {
     1: (_HELLO.size, _hello),
     2: (MAX_CHUNKS // 8, lambda body: Bitfield(bytes(body))),
     3: (4 * _MAX_HAVE, _have),
-    4: (4, lambda body: Offer(*_CHUNK.unpack(body))),
+    4: (6, lambda body: Offer(*_PAIR.unpack(body))),
     5: (6, lambda body: Accept(*_PAIR.unpack(body))),
     6: (5, lambda body: Decline(*_REASON.unpack(body))),
     7: (0, _credit),
@@ -320,7 +321,7 @@ _ENCODERS: dict[type, tuple[int, Callable[..., bytes]]] = {
     Hello: (1, lambda f: _HELLO.pack(f.version, f.run, f.digest, f.frugal)),
     Bitfield: (2, lambda f: f.data),
     Have: (3, lambda f: Struct(f"!{len(f.chunks)}I").pack(*f.chunks)),
-    Offer: (4, lambda f: _CHUNK.pack(f.chunk)),
+    Offer: (4, lambda f: _PAIR.pack(f.chunk, f.blocks)),
     Accept: (5, lambda f: _PAIR.pack(f.chunk, f.block)),
     Decline: (6, lambda f: _REASON.pack(f.chunk, f.why)),
     Credit: (7, lambda f: b""),

@@ -158,7 +158,7 @@ def test_a_block_that_comes_before_its_leaves_is_passed_over(rig):
     rig.join(other, host)
     rig.until(lambda: host.peer.state.neighbours["other"].greeted)
     link = other.node.edges.sessions["host"].control
-    link.send(wire.Offer(0))
+    link.send(wire.Offer(0, 4))
     link._control += wire.data_head(0, 0, BLOCK) + rig.data[:BLOCK]
     link.want_write()
     rig.until(lambda: host.node.content_in)

@@ -351,11 +351,13 @@ class Network:
         """Takes the next block of the next stream to the uplink, if that is free."""
         if host.up_busy or host.frozen is not None or not host.alive:
             return
-        for other in [*host.turn, *(o for o in host.sessions if o not in host.turn)]:
+        order = [*(o for o in host.turn if o in host.sessions)]
+        order += [o for o in host.sessions if o not in order]
+        for other in order:
             session = host.sessions.get(other)
             block = self._next_block(host, session.link) if session and session.link else None
             if block is not None:
-                host.turn = deque([*(o for o in host.sessions if o != other), other])
+                host.turn = deque([*(o for o in order if o != other), other])
                 self._transmit(host, other, session.link, *block)
                 return
 

@@ -90,7 +90,7 @@ def test_a_link_begins_with_hello_and_bitfield():
 
 OUT_OF_TURN = [
     wire.Have((1,)),
-    wire.Offer(0),
+    wire.Offer(0, 4),
     wire.Accept(0, 0),
     wire.Decline(0, wire.BUSY),
     wire.Credit(),
@@ -124,8 +124,8 @@ def test_whatever_comes_between_hello_and_bitfield_drops_the_peer(frame):
         HELLO,
         bits(0),
         wire.Have((0, 4)),
-        wire.Offer(4),
-        wire.Offer(0xFFFFFFFF),
+        wire.Offer(4, 4),
+        wire.Offer(0xFFFFFFFF, 4),
         wire.Accept(4, 0),
         wire.Accept(0, 4),
         wire.Decline(4, wire.INFLIGHT),
@@ -169,7 +169,7 @@ def test_a_bitfield_of_another_size_drops_the_peer(data):
 
 @pytest.mark.parametrize(
     "frame",
-    [wire.Offer(0), wire.Accept(0, 0), wire.Want(0, 0), wire.Stop(0), wire.Cancel(0)],
+    [wire.Offer(0, 4), wire.Accept(0, 0), wire.Want(0, 0), wire.Stop(0), wire.Cancel(0)],
     ids=repr,
 )
 def test_an_empty_content_has_not_even_chunk_zero(frame):
@@ -183,7 +183,7 @@ def test_an_empty_content_has_not_even_chunk_zero(frame):
 def test_wrong_bytes_drop_their_sender():
     desk = Desk()
     desk.meet("a", 0b1)
-    desk.say("a", wire.Offer(0))
+    desk.say("a", wire.Offer(0, 4))
     assert drops(desk.feed(ContentCorrupt("a", 0))) == ["a"]
 
 
@@ -191,20 +191,20 @@ def test_a_stream_that_breaks_off_goes_on_elsewhere_from_its_first_missing_block
     desk = Desk()
     desk.meet("a", 0b1)
     desk.meet("b", 0b1)
-    assert sends(desk.say("a", wire.Offer(0))) == [wire.Accept(0, 0)]
+    assert sends(desk.say("a", wire.Offer(0, 4))) == [wire.Accept(0, 0)]
     desk.take("a", 0, 3)
     assert not desk.peer.expects("b", 0)
     desk.say("a", wire.Stop(0))
     assert not desk.peer.expects("a", 0)
-    assert sends(desk.say("b", wire.Offer(0))) == [wire.Accept(0, 3)]
+    assert sends(desk.say("b", wire.Offer(0, 4))) == [wire.Accept(0, 3)]
 
 
 def test_a_chunk_still_arriving_is_offered_and_its_loss_is_passed_on():
     desk = Desk()
     desk.meet("a", 0b1)
     desk.meet("b")
-    desk.say("a", wire.Offer(0))
-    assert sends(desk.take("a", 0, 1), "b") == [wire.Offer(0)]
+    desk.say("a", wire.Offer(0, 4))
+    assert sends(desk.take("a", 0, 1), "b") == [wire.Offer(0, 1)]
     assert StartSend("b", 0, 0) in desk.say("b", wire.Accept(0, 0))
     effects = desk.feed(LinkDown("a"))
     assert StopSend("b", 0) in effects
@@ -222,7 +222,7 @@ def test_the_loser_of_an_endgame_is_cancelled():
     desk = Desk(have=0b1110)
     desk.meet("a", 0b1)
     desk.meet("b", 0b1)
-    desk.say("a", wire.Offer(0))
+    desk.say("a", wire.Offer(0, 4))
     desk.take("a", 0, 1)
     asked = []
     for _ in range(10):
@@ -252,19 +252,31 @@ def test_a_want_is_served_or_stopped():
     assert desk.say("a", wire.Want(0, 1)) == []
 
 
+def test_who_has_no_more_of_a_chunk_than_we_do_cannot_help_us_with_it():
+    """It may be waiting for us: three that pass on what they lack would wait in a circle."""
+    desk = Desk()
+    desk.meet("a", 0b1)
+    desk.meet("b")
+    desk.say("a", wire.Offer(0, 4))
+    desk.take("a", 0, 2)
+    desk.feed(LinkDown("a"))
+    assert sends(desk.say("b", wire.Offer(0, 2))) == [wire.Decline(0, wire.INFLIGHT)]
+    assert sends(desk.say("b", wire.Offer(0, 3))) == [wire.Accept(0, 2)]
+
+
 def test_who_was_turned_away_gets_credit_when_there_is_room():
     desk = Desk()
     desk.meet("a", 0b1111)
     desk.meet("b", 0b1111)
-    assert sends(desk.say("a", *(wire.Offer(c) for c in range(3)))) == [
+    assert sends(desk.say("a", *(wire.Offer(c, 4) for c in range(3)))) == [
         wire.Accept(c, 0) for c in range(3)
     ]
-    assert sends(desk.say("b", wire.Offer(2))) == [wire.Decline(2, wire.INFLIGHT)]
-    assert sends(desk.say("b", wire.Offer(3))) == [wire.Decline(3, wire.BUSY)]
+    assert sends(desk.say("b", wire.Offer(2, 4))) == [wire.Decline(2, wire.INFLIGHT)]
+    assert sends(desk.say("b", wire.Offer(3, 4))) == [wire.Decline(3, wire.BUSY)]
     assert wire.Credit() in sends(desk.take("a", 0, 4), "b")
-    assert sends(desk.say("b", wire.Offer(0))) == [wire.Have((0,))]
-    assert sends(desk.say("b", wire.Offer(0))) == []  # it was told
-    assert sends(desk.say("b", wire.Offer(3))) == [wire.Accept(3, 0)]
+    assert sends(desk.say("b", wire.Offer(0, 4))) == [wire.Have((0,))]
+    assert sends(desk.say("b", wire.Offer(0, 4))) == []  # it was told
+    assert sends(desk.say("b", wire.Offer(3, 4))) == [wire.Accept(3, 0)]
 
 
 @pytest.mark.parametrize("event", [LinkDown("a"), FrameReceived("a", wire.Stop(1))], ids=repr)
@@ -272,8 +284,8 @@ def test_room_that_comes_free_through_a_loss_is_told_at_once(event):
     desk = Desk()
     desk.meet("a", 0b1111)
     desk.meet("b", 0b1111)
-    desk.say("a", *(wire.Offer(c) for c in range(3)))
-    assert sends(desk.say("b", wire.Offer(3))) == [wire.Decline(3, wire.BUSY)]
+    desk.say("a", *(wire.Offer(c, 4) for c in range(3)))
+    assert sends(desk.say("b", wire.Offer(3, 4))) == [wire.Decline(3, wire.BUSY)]
     assert wire.Credit() in sends(desk.feed(event), "b")
 
 
@@ -318,7 +330,7 @@ def test_a_neighbour_is_not_stuck_with_what_was_withdrawn():
     timers(desk, 5.0)
     desk.blocks[1] = 3
     desk.meet("c", 0b10)
-    desk.say("c", wire.Offer(1))
+    desk.say("c", wire.Offer(1, 4))
     assert offers(desk.take("c", 1, 1)) == ["a"]
 
 

@@ -111,7 +111,7 @@ class PeerMachine(RuleBasedStateMachine):
 
     @rule(peer=PEERS, chunk=NUMBERS)
     def offer(self, peer, chunk):
-        self.say(peer, wire.Offer(chunk))
+        self.say(peer, wire.Offer(chunk, 4))
 
     @rule(peer=PEERS, data=st.data())
     def answer_an_offer(self, peer, data):

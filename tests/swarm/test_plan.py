@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fleetpush.swarm.plan import plan_for
 from fleetpush.swarm.plan.link import pair
-from fleetpush.swarm.plan.mesh import DEGREE, ORIGIN_DEGREE
+from fleetpush.swarm.plan.mesh import DEGREE, IN_RACK, ORIGIN_DEGREE, OUT_OF_RACK
 
 ORIGIN = "origin"
 SHAPES = {
@@ -121,7 +121,7 @@ def check_mesh(plan, members, cut) -> None:
     for peer in members:
         others = {pair(peer, o) for o in members if o != peer} - cut
         mine = degree[peer] - (pair(peer, ORIGIN) in plan.links)
-        assert mine >= min(plan._half, len(others))
+        assert mine >= min(plan._degree // 2, len(others))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -168,12 +168,52 @@ def test_a_mesh_keeps_to_its_degree(hosts, seed, rng):
     degree = Counter(p for key in plan.links.pairs() for p in key)
     assert degree[ORIGIN] == min(hosts, ORIGIN_DEGREE)
     assert all(degree[f"h{i}"] <= 2 * DEGREE for i in range(hosts))
-    assert sum(degree.values()) <= DEGREE * hosts + 2 * ORIGIN_DEGREE
+    assert sum(degree.values()) <= (IN_RACK + OUT_OF_RACK) * hosts + 2 * ORIGIN_DEGREE
     if hosts <= DEGREE // 2:
         assert len(plan.links) == hosts * (hosts + 1) // 2, "few hosts all know each other"
     if hosts > ORIGIN_DEGREE:
         racks = {k[0][-1:] for k in plan.links.pairs() if ORIGIN in k}
         assert racks
+
+
+@pytest.mark.parametrize("racks", [1, 8])
+def test_a_mesh_is_wide_not_long_and_in_the_end_nobody_is_short_of_neighbours(racks):
+    plan = plan_for("mesh", ORIGIN, random.Random(3))
+    names = [f"h{i}" for i in range(400)]
+    for i, name in enumerate(names):
+        plan.join(name, str(i % racks) if racks > 1 else "")
+    for name in (names[0], names[-1]):
+        assert farthest(plan, name) <= 5
+    plan.tick()
+    degree = Counter(p for key in plan.links.pairs() for p in key if ORIGIN not in key)
+    wanted = DEGREE if racks == 1 else IN_RACK + OUT_OF_RACK
+    assert min(degree[name] for name in names) >= wanted
+    assert sum(degree.values()) <= 1.5 * wanted * len(names)
+    plan.tick()
+    assert plan.links.take_changes(), "what the first tick changed"
+    plan.tick()
+    assert plan.links.take_changes() == [], "nothing more is wanted"
+    for i, name in enumerate(names):
+        others = {p for key in plan.links.pairs() if name in key for p in key} - {name, ORIGIN}
+        inside = sum(1 for other in others if int(other[1:]) % racks == i % racks)
+        assert inside >= (IN_RACK if racks > 1 else DEGREE)
+        assert len(others) - inside >= (OUT_OF_RACK if racks > 1 else 0)
+
+
+def farthest(plan, start: str) -> int:
+    """Hops to the host that is farthest from ``start`` when the origin does not help."""
+    around: dict[str, list[str]] = {}
+    for one, other in plan.links.pairs():
+        around.setdefault(one, []).append(other)
+        around.setdefault(other, []).append(one)
+    depth, queue = {start: 0, ORIGIN: 0}, deque([start])
+    while queue:
+        peer = queue.popleft()
+        for other in around[peer]:
+            if other not in depth:
+                depth[other] = depth[peer] + 1
+                queue.append(other)
+    return max(depth.values())
 
 
 def test_the_origins_neighbours_are_of_distinct_racks_while_there_are_some():

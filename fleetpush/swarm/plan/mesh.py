@@ -1,8 +1,10 @@
 """Mesh: a random graph that grows as hosts arrive, every host with about the same number of neighbours.
 
-A newcomer is joined to half the degree of earlier hosts, those with the fewest neighbours first and at
-random among equals; later arrivals bring it up to the full degree. (A union of random Hamiltonian cycles
-gives the same expansion but must know everybody beforehand; this one never breaks a standing edge.)
+A newcomer is joined to half the degree of earlier hosts: half of those at random among hosts that are short
+of neighbours, half at random among all (without which late hosts would know only late hosts, and the graph
+would be a long band). Whoever is still short when the next tick comes gets the rest. A standing edge is never
+broken, as a union of random Hamiltonian cycles would when it grows.
+With racks, every host has more neighbours inside its rack, and some outside.
 The origin is joined to the first hosts, in distinct racks while there are some.
 """
 
@@ -12,9 +14,14 @@ from fleetpush.swarm.plan.link import Links, pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from fleetpush.swarm.picker import Rng
 
 DEGREE = 16
+IN_RACK, OUT_OF_RACK = 12, 8
+"""Of a degree of 16, where there are racks."""
+
 FEW_CHUNKS = 100
 """A content of fewer chunks passes in less time than the handshakes of sixteen links take."""
 
@@ -24,6 +31,9 @@ FEW_DEGREE = 4
 ORIGIN_DEGREE = 16
 KEPT = 24
 """Hosts that have everything and stay for those to come; the others may leave as they are done."""
+
+DRAWS = 6
+"""Random draws for each neighbour wanted before everybody is looked at."""
 
 
 class Mesh:
@@ -35,13 +45,21 @@ class Mesh:
     stripes = 1
 
     def __init__(self, origin: str, rng: Rng, chunks: int, degree: int | None = None) -> None:
-        if degree is None:
-            degree = DEGREE if chunks >= FEW_CHUNKS else FEW_DEGREE
-        self._half = max(1, degree // 2)
+        self._grows = degree is not None or chunks >= FEW_CHUNKS
+        """Whether more links than a newcomer makes are worth their handshakes."""
+        self._degree = degree or (DEGREE if chunks >= FEW_CHUNKS else FEW_DEGREE)
         self._origin = origin
         self._rng = rng
         self._racks: dict[str, str] = {}
         self._neighbours: dict[str, set[str]] = {origin: set()}
+        self._everyone = _Pool(rng)
+        self._rack_pools: dict[str, _Pool] = {}
+        self._several = 0
+        """Racks that have a host."""
+        self._short: dict[str, _Pool] = {}
+        """Of each rack, those with fewer neighbours in it than they should have."""
+        self._young: list[str] = []
+        """Who came since the last tick, and before."""
         self._cut: set[tuple[str, str]] = set()
         self._done: set[str] = set()
         self.links = Links()
@@ -51,12 +69,29 @@ class Mesh:
             return
         self._racks[peer] = rack
         self._neighbours[peer] = set()
-        self._top_up(peer)
+        self._several += not len(self._rack_pool(rack))
+        for pool in (self._everyone, self._rack_pool(rack), self._short_pool(rack)):
+            pool.add(peer)
+        self._young.append(peer)
+        inside, outside = self._goals()
+        self._connect(peer, max(1, inside // 2), outside // 2)
         self._top_up_origin()
 
+    def tick(self) -> None:
+        """Gives those that were joined since the last tick, and are short of neighbours, the rest."""
+        young, self._young = self._young, []
+        if self._grows:
+            for peer in young:
+                if peer in self._racks and peer not in self._done:
+                    self._connect(peer, *self._goals())
+
     def leave(self, peer: str) -> None:
-        if self._racks.pop(peer, None) is None:
+        rack = self._racks.pop(peer, None)
+        if rack is None:
             return
+        for pool in (self._everyone, self._rack_pools[rack], self._short[rack]):
+            pool.discard(peer)
+        self._several -= not len(self._rack_pools[rack])
         self._done.discard(peer)
         self._cut = {p for p in self._cut if peer not in p}
         orphans = sorted(self._neighbours[peer])  # a set's order changes from process to process
@@ -86,36 +121,84 @@ class Mesh:
         if peer in self._racks and peer not in self._neighbours[self._origin]:
             self._join(self._origin, peer)
 
+    # -- edges
+
+    def _goals(self) -> tuple[int, int]:
+        """How many neighbours a host should have inside its rack and outside."""
+        if self._several < 2:
+            return self._degree, 0
+        return IN_RACK * self._degree // DEGREE, OUT_OF_RACK * self._degree // DEGREE
+
     def _mend(self, peers: list[str]) -> None:
+        inside, outside = self._goals()
         for peer in peers:
             if peer != self._origin and peer not in self._done:
-                self._top_up(peer)
+                self._connect(peer, max(1, inside // 2), outside // 2)
         self._top_up_origin()
 
     def _join(self, one: str, other: str) -> None:
         self.links.join(one, other)
         self._neighbours[one].add(other)
         self._neighbours[other].add(one)
+        self._count(one, other)
 
     def _part(self, one: str, other: str) -> None:
         self.links.part(one, other)
         self._neighbours[one].discard(other)
         self._neighbours[other].discard(one)
+        self._count(one, other)
 
-    def _top_up(self, peer: str) -> None:
-        """Gives ``peer`` neighbours until it has half the degree, or nobody is left to ask."""
-        mine = self._neighbours[peer]
-        missing = self._half - len(mine - {self._origin})
-        if missing <= 0:
-            return
-        able = [
-            other
-            for other in self._racks
-            if other != peer and other not in mine and pair(peer, other) not in self._cut
-        ]
-        able.sort(key=lambda other: (len(self._neighbours[other]), self._rng.random()))
-        for other in able[:missing]:
-            self._join(peer, other)
+    def _count(self, *peers: str) -> None:
+        """Keeps the books of who is short of neighbours in its rack."""
+        inside, _ = self._goals()
+        for peer in peers:
+            rack = self._racks.get(peer)
+            if rack is not None:
+                short = self._inside(peer) < inside and peer not in self._done
+                (self._short[rack].add if short else self._short[rack].discard)(peer)
+
+    def _inside(self, peer: str) -> int:
+        rack = self._racks[peer]
+        return sum(1 for other in self._neighbours[peer] if self._racks.get(other) == rack)
+
+    def _connect(self, peer: str, inside: int, outside: int) -> None:
+        """Gives ``peer`` so many neighbours in its rack and outside, while there are hosts to join it to."""
+        rack = self._racks[peer]
+        has = self._inside(peer)
+        missing = inside - has
+        self._draw(peer, missing - missing // 2, self._short[rack])
+        self._draw(peer, inside - self._inside(peer), self._rack_pools[rack])
+        strange = len(self._neighbours[peer] - {self._origin}) - self._inside(peer)
+        self._draw(peer, outside - strange, self._everyone, lambda o: self._racks[o] != rack)
+        # A rack too small for all that: whoever there is must do.
+        total = inside + outside
+        self._draw(peer, total - len(self._neighbours[peer] - {self._origin}), self._everyone)
+
+    def _draw(
+        self,
+        peer: str,
+        missing: int,
+        pool: _Pool,
+        suits: Callable[[str], bool] = lambda other: True,
+    ) -> None:
+        """Joins ``peer`` to ``missing`` more of ``pool`` at random."""
+        for _ in range(DRAWS * missing):
+            if missing <= 0 or not len(pool):
+                break
+            other = pool.pick()
+            if self._may_join(peer, other, 2 * self._degree) and suits(other):
+                self._join(peer, other)
+                missing -= 1
+        if missing > 0:
+            able = [o for o in pool if self._may_join(peer, o, len(self._racks)) and suits(o)]
+            able.sort(key=lambda o: (len(self._neighbours[o]), self._rng.random()))
+            for other in able[:missing]:
+                self._join(peer, other)
+
+    def _may_join(self, peer: str, other: str, most: int) -> bool:
+        theirs = self._neighbours[other]
+        free = other != peer and peer not in theirs and len(theirs) < most
+        return free and pair(peer, other) not in self._cut
 
     def _top_up_origin(self) -> None:
         mine = self._neighbours[self._origin]
@@ -130,3 +213,41 @@ class Mesh:
         able.sort(key=lambda peer: self._racks[peer] in seen)
         for peer in able[: ORIGIN_DEGREE - len(mine)]:
             self._join(self._origin, peer)
+
+    def _rack_pool(self, rack: str) -> _Pool:
+        return self._rack_pools.setdefault(rack, _Pool(self._rng))
+
+    def _short_pool(self, rack: str) -> _Pool:
+        return self._short.setdefault(rack, _Pool(self._rng))
+
+
+class _Pool:
+    """Names to draw from at random, each operation in the same time however many there are."""
+
+    def __init__(self, rng: Rng) -> None:
+        self._rng = rng
+        self._names: list[str] = []
+        self._at: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def add(self, name: str) -> None:
+        if name not in self._at:
+            self._at[name] = len(self._names)
+            self._names.append(name)
+
+    def discard(self, name: str) -> None:
+        at = self._at.pop(name, None)
+        if at is not None:
+            last = self._names.pop()
+            if last != name:
+                self._names[at] = last
+                self._at[last] = at
+
+    def pick(self) -> str:
+        """One of them (there are some)."""
+        return self._names[int(self._rng.random() * len(self._names))]

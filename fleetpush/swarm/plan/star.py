@@ -25,6 +25,9 @@ class Star:
     def unreachable(self, one: str, other: str) -> None:
         """There is no second edge to try: the tracker falls back to a relay."""
 
+    def tick(self) -> None:
+        """Nothing changes with time."""
+
     def finished(self, peer: str) -> list[str]:
         """Whoever is done has nobody to serve."""
         return [peer] if pair(self._origin, peer) in self.links else []

@@ -128,6 +128,9 @@ class Tree:
                     tree.detach(child)
                     self._place(tree, child)
 
+    def tick(self) -> None:
+        """Nothing changes with time."""
+
     def finished(self, peer: str) -> list[str]:
         """Everyone stays: a place in a tree is not given up without tearing others from theirs."""
         return []
