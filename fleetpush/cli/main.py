@@ -3,18 +3,24 @@
 import io
 import itertools
 import json
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from fleetpush import __version__
+from fleetpush.cli.config import config
 from fleetpush.cli.demo import demo
 from fleetpush.cli.deploy import deploy
-from fleetpush.cli.help_page import EPILOG, SectionedCommand
+from fleetpush.cli.help_page import EPILOG
 from fleetpush.cli.output import failure_document
 from fleetpush.cli.plan import plan
+from fleetpush.cli.settings import SETTINGS
 from fleetpush.cli.simulate import simulate
+from fleetpush.cli.verb import Verb
+from fleetpush.errors import FleetpushError
+from fleetpush.report.sanitise import clean
 
 _USAGE = 2
 
@@ -26,10 +32,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command(epilog=EPILOG, cls=SectionedCommand)(deploy)
-app.command(epilog=EPILOG, cls=SectionedCommand)(plan)
-app.command(epilog=EPILOG, cls=SectionedCommand)(demo)
-app.command(epilog=EPILOG, cls=SectionedCommand)(simulate)
+app.command(epilog=EPILOG, cls=Verb)(deploy)
+app.command(epilog=EPILOG, cls=Verb)(plan)
+app.command(epilog=EPILOG, cls=Verb)(demo)
+app.command(epilog=EPILOG, cls=Verb)(simulate)
+app.command(epilog=EPILOG, cls=Verb)(config)
 
 
 def _show_version(wanted: bool) -> None:
@@ -60,15 +67,26 @@ def main() -> None:
     except SystemExit as end:
         # A verb that ends by itself has printed its document already.
         typers = not isinstance(end.__context__, typer.Exit)
-        if typers and end.code == _USAGE and _asks_for_json(sys.argv[1:]):
-            text = "the command line does not make sense; stderr says why"
-            verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-            print(json.dumps(failure_document(verb, _USAGE, text, "usage"), indent=2))  # noqa: T201
+        if typers and end.code == _USAGE:
+            _print_failure(_USAGE, "the command line does not make sense; stderr says why", "usage")
         raise
+    except FleetpushError as error:  # a setting that cannot be, before there is a verb to tell it
+        print(f"error: {clean(str(error))}", file=sys.stderr)  # noqa: T201
+        _print_failure(error.exit_code, str(error), error.slug)
+        sys.exit(error.exit_code)
+
+
+def _print_failure(exit_code: int, text: str, slug: str) -> None:
+    """The document, where one was asked for."""
+    words = sys.argv[1:]
+    if _asks_for_json(words):
+        verb = next((word for word in words if not word.startswith("-")), "")
+        print(json.dumps(failure_document(verb, exit_code, text, slug), indent=2))  # noqa: T201
 
 
 def _asks_for_json(words: list[str]) -> bool:
     pairs = itertools.pairwise(words)
-    return any(pair in (("-o", "json"), ("--output", "json")) for pair in pairs) or (
-        "--output=json" in words or "-ojson" in words
-    )
+    given = [pair[1] for pair in pairs if pair[0] in ("-o", "--output")]
+    given += [word[2:] for word in words if word.startswith("-o")]
+    given += [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
+    return "json" in (given or [os.environ.get(SETTINGS["output"].env, "")])

@@ -1,6 +1,7 @@
-"""A run that only plays its script stands in for the real one."""
+"""A run that only plays its script stands in for the real one; whoever runs the tests has no settings."""
 
 import asyncio
+import os
 import sys
 import types
 
@@ -8,6 +9,15 @@ import pytest
 
 from fleetpush.deploy.progress import RunFinished
 from tests.report.feed import feed
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch, tmp_path):
+    """Neither variables nor a file of the user's."""
+    for name in list(os.environ):
+        if name.startswith("FLEETPUSH_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
 
 
 class Script:
