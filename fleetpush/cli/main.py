@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from fleetpush import __version__
+from fleetpush.cli.check import check
 from fleetpush.cli.config import config
 from fleetpush.cli.demo import demo
 from fleetpush.cli.deploy import deploy
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.command(epilog=EPILOG, cls=Verb)(deploy)
 app.command(epilog=EPILOG, cls=Verb)(plan)
+app.command(epilog=EPILOG, cls=Verb)(check)
 app.command(epilog=EPILOG, cls=Verb)(demo)
 app.command(epilog=EPILOG, cls=Verb)(simulate)
 app.command(epilog=EPILOG, cls=Verb)(config)

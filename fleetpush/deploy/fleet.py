@@ -34,14 +34,17 @@ class Place:
     rates: DeclaredRates
 
 
-def choose(options: DeployOptions, warn: Callable[[str], None]) -> list[Place]:
+def choose(
+    options: DeployOptions, warn: Callable[[str], None], *, without_sources: bool = False
+) -> list[Place]:
     """The selected hosts. ``warn`` hears each warning once.
 
+    ``without_sources``: there may be none, and the default destination is then the login user's home.
     Raises InputError for anything in the inventory that cannot be.
     """
     if not options.inventories:
         raise InputError("no inventory: name one with -i (a file, or hosts as a,b,)")
-    if not options.sources:
+    if not options.sources and not without_sources:
         raise InputError("nothing to deploy: name a source file")
     extra = _extra_vars(options.extra_vars)
     inventory = load(options.inventories, cwd=Path.cwd(), extra_vars=extra)
@@ -99,7 +102,7 @@ def _dest(host: Host, options: DeployOptions) -> str:
     """What the destination becomes on this host; a bare name lies in the login user's home."""
     template = options.dest if options.dest is not None else host.resolved("fleetpush_dest")
     if template is None:
-        return "./" if len(options.sources) > 1 else Path(options.sources[0]).name
+        return Path(options.sources[0]).name if len(options.sources) == 1 else "./"
     if not isinstance(template, str) or not template:
         raise InputError(f"{host.name}: fleetpush_dest must be a path, not {template!r}")
     dest = host.render(template)

@@ -189,7 +189,7 @@ class Member:
         said = self.channel.stderr_tail.decode(errors="replace").strip()
         last = said.splitlines()[-1][:300] if said else ""
         if self.address is None:
-            return _why_not_begun(status, reason, said, last)
+            return why_not_begun(status, reason, said, last)
         if status is None:
             return HostFailure(
                 "agent_lost", f"its agent is gone: {reason or 'the connection broke'}"
@@ -199,7 +199,7 @@ class Member:
         )
 
 
-def _why_not_begun(status: int | None, reason: str, said: str, last: str) -> HostFailure:
+def why_not_begun(status: int | None, reason: str, said: str, last: str) -> HostFailure:
     """Why no agent came up; ``said`` on stderr, ``last`` in its last line."""
     if status == NO_PYTHON:
         return HostFailure(

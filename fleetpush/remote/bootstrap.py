@@ -21,7 +21,7 @@ import zlib
 from functools import cache
 from pathlib import Path
 from types import CodeType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import fleetpush
 
@@ -40,9 +40,29 @@ CANDIDATES = (
 NO_PYTHON, OLD_PYTHON, CUT_OFF = 97, 96, 95
 """Exit codes of the shell line and the stub."""
 
-_SHIPPED = ("__init__.py", "record.py", "errors.py", "swarm", "net", "agent")
-_NOT_SHIPPED = ("swarm/tracker.py", "swarm/plan")
-"""What only the CLI needs of those."""
+
+class Kit(NamedTuple):
+    """What runs on a host: the module whose ``main`` is called, and what is shipped for it."""
+
+    entry: str
+    shipped: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+_PROBE = "agent/probe.py"
+AGENT = Kit(
+    "fleetpush.agent.main",
+    ("__init__.py", "record.py", "errors.py", "swarm", "net", "agent"),
+    # What only the CLI needs of those, and what is no agent's.
+    ("swarm/tracker.py", "swarm/plan", _PROBE),
+)
+PROBE = Kit(
+    "fleetpush.agent.probe",
+    (
+        *("__init__.py", "record.py", "errors.py", "agent/__init__.py", _PROBE),
+        *(f"agent/{name}.py" for name in ("control", "destination", "partial", "place")),
+    ),
+)
 
 # Must parse under any Python from 2.6 on, and contain neither a single quote (it travels in single quotes
 # through whatever login shell there is) nor a real newline (csh takes none within quotes).
@@ -74,11 +94,9 @@ class F:
  def exec_module(self,o):
   f,p,c=m[o.__name__];exec(c if same else compile(c,f,"exec",0,True,2),o.__dict__)
 sys.meta_path.insert(0,F())
-from fleetpush.agent.main import main
+from ENTRY import main
 main()
 """
-
-_STUB = "exec(" + json.dumps(_STUB_SOURCE) + ")"
 
 _FIND = (
     "n=$1 s=$2; shift 2; "
@@ -87,30 +105,31 @@ _FIND = (
 )
 
 
-def command(python: str | None = None) -> str:
+def command(python: str | None = None, kit: Kit = AGENT) -> str:
     """The line for the login shell; ``python`` is the interpreter that the inventory asks for."""
     candidates = (python,) if python else CANDIDATES
-    lengths = ",".join(str(len(part)) for part in archive())
-    words = ["/bin/sh", "-c", _FIND, "sh", lengths, _STUB, *candidates]
+    lengths = ",".join(str(len(part)) for part in archive(kit))
+    stub = "exec(" + json.dumps(_STUB_SOURCE.replace("ENTRY", kit.entry)) + ")"
+    words = ["/bin/sh", "-c", _FIND, "sh", lengths, stub, *candidates]
     return "exec " + " ".join(shlex.quote(word) for word in words)
 
 
-def payload(config: dict[str, Any], manifest: bytes) -> bytes:
+def payload(config: dict[str, Any], manifest: bytes, kit: Kit = AGENT) -> bytes:
     """What goes to stdin in one write: archive, lengths, configuration, manifest."""
     packed = json.dumps(config, separators=(",", ":")).encode()
     lengths = len(packed).to_bytes(4, "big") + len(manifest).to_bytes(4, "big")
-    return b"".join((*archive(), lengths, packed, manifest))
+    return b"".join((*archive(kit), lengths, packed, manifest))
 
 
 @cache
-def archive() -> tuple[bytes, bytes, bytes]:
+def archive(kit: Kit = AGENT) -> tuple[bytes, bytes, bytes]:
     """Bytecode, source, and the magic number of the Python that the bytecode is for.
 
     The same bytes for the same sources and Python version.
     """
     codes: dict[str, tuple[str, bool, CodeType]] = {}
     sources: dict[str, tuple[str, bool, str]] = {}
-    for name, path, file in _modules(Path(fleetpush.__file__).parent):
+    for name, path, file in _modules(Path(fleetpush.__file__).parent, kit):
         package = path.name == "__init__.py"
         text = path.read_text(encoding="utf-8")
         code = compile(text, file, "exec", dont_inherit=True, optimize=2)
@@ -120,13 +139,13 @@ def archive() -> tuple[bytes, bytes, bytes]:
     return packed[0], packed[1], importlib.util.MAGIC_NUMBER
 
 
-def _modules(root: Path) -> Iterator[tuple[str, Path, str]]:
+def _modules(root: Path, kit: Kit) -> Iterator[tuple[str, Path, str]]:
     """Module name, path here and path as tracebacks show it."""
-    for top in _SHIPPED:
+    for top in kit.shipped:
         found = sorted((root / top).rglob("*.py")) if (root / top).is_dir() else [root / top]
         for path in found:
             below = path.relative_to(root).as_posix()
-            if not below.startswith(_NOT_SHIPPED):
+            if not below.startswith(kit.left_out):
                 name = f"fleetpush/{below}"
                 yield (
                     name.removesuffix(".py").removesuffix("/__init__").replace("/", "."),

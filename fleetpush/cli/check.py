@@ -1,0 +1,99 @@
+"""``fleetpush check``: is every host fit for a deploy, and what to do where not."""
+
+import asyncio
+import sys
+from dataclasses import fields
+from typing import Annotated, Any
+
+import typer
+
+from fleetpush.cli import flags
+from fleetpush.cli.conduct import Signals, guarded
+from fleetpush.cli.help_page import WHAT
+from fleetpush.cli.output import Output
+from fleetpush.cli.password import ask_password
+from fleetpush.cli.values import DEFAULT_PORTS
+from fleetpush.deploy.fitness import FitnessReport
+from fleetpush.deploy.options import DeployOptions, SshOptions
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[SRC]",
+        help="Files that would be pushed: is there room for them?",
+        rich_help_panel=WHAT,
+        show_default=False,
+    ),
+]
+
+
+def check(
+    *,
+    sources: Sources = None,
+    inventories: flags.Inventories,
+    limit: flags.Limit = None,
+    extra_vars: flags.ExtraVars = None,
+    dest: flags.Dest = None,
+    port_range: flags.PortRange = DEFAULT_PORTS,
+    user: flags.User = None,
+    ask_pass: flags.AskPassword = False,
+    forks: flags.Forks = 128,
+    private_key: flags.PrivateKey = None,
+    ssh_config: flags.SshConfig = None,
+    host_key_checking: flags.HostKeyCheckingChoice = "strict",
+    jump: flags.Jump = None,
+    connection: flags.ConnectionPlugin = None,
+    connect_timeout: flags.ConnectTimeout = 15.0,
+    format: flags.Format = "text",
+    verbose: flags.Verbose = 0,
+) -> None:
+    """Look whether every host is fit for a deploy: SSH, Python, room, peer ports, clock. Changes nothing.
+
+    Each host is called on a peer port by two others and by this machine. Warnings do not change the exit
+    code: such hosts can be deployed to. -v shows a line for every host.
+    """
+    given = dict(locals())
+    output = Output(command="check", format=format, verbose=verbose)
+
+    def run() -> int:
+        report = asyncio.run(_look(_options(given), output))
+        from fleetpush.report.checked import checked  # noqa: PLC0415 - only a check that has ended pays for it
+
+        output.tell(report.as_json(), [*checked(report, each=verbose > 0)], report.exit_code)
+        return report.exit_code
+
+    raise typer.Exit(guarded(output, run))
+
+
+def _options(given: dict[str, Any]) -> DeployOptions:
+    names = [field.name for field in fields(SshOptions) if field.name in given]
+    ssh = {name: given[name] for name in names}
+    return DeployOptions(
+        sources=tuple(given["sources"] or ()),
+        inventories=tuple(given["inventories"]),
+        limit=given["limit"],
+        extra_vars=tuple(given["extra_vars"] or ()),
+        dest=given["dest"],
+        port_range=given["port_range"],
+        ssh=SshOptions(password=ask_password() if given["ask_pass"] else None, **ssh),
+    )
+
+
+async def _look(options: DeployOptions, output: Output) -> FitnessReport:
+    from fleetpush.deploy.readiness import Check  # noqa: PLC0415 - brings asyncssh, which --help can do without
+
+    signals = Signals()
+    with signals.listening():
+        work = Check(options, output.warn, _show if sys.stderr.isatty() else _stay_silent)
+        signals.attach(work)
+        return await work.execute()
+
+
+def _show(done: int, total: int) -> None:
+    end = "\r\x1b[K" if done == total else ""
+    sys.stderr.write(f"\r{done:,} of {total:,} hosts have answered{end}")
+    sys.stderr.flush()
+
+
+def _stay_silent(done: int, total: int) -> None:
+    """A log wants no counter."""
