@@ -42,6 +42,7 @@ BEAT = 8.0
 LAG = 5.0
 """Seconds that the event loop may be late before the operator is told."""
 
+INTERRUPTED = 130
 LEAVE_WITHIN = 15.0
 LIFETIME = 7 * 24 * 3600.0
 """Seconds that the run's certificates are good for: longer than any run."""
@@ -93,19 +94,24 @@ class Run:
         connectors = Connectors(self._options.ssh)
         enlistment = Enlistment(self._options, connectors, self._run_id, self._draining)
         agents: list[asyncio.Task[None]] = []
+        work = asyncio.create_task(self._deploy(places, hashing, enlistment, agents))
+        over = asyncio.create_task(self._over.wait())
         try:
-            work = asyncio.create_task(self._deploy(places, hashing, enlistment, agents))
-            over = asyncio.create_task(self._over.wait())
             await asyncio.wait([work, over, watch], return_when=asyncio.FIRST_COMPLETED)
-            over.cancel()
             if watch.done():
                 watch.result()  # it ends by itself only when it fails: nobody would beat any more
             if work.done():
                 work.result()
             else:
                 self._dismiss()
-                work.cancel()
+        except asyncio.CancelledError:
+            self._interrupted = (
+                self._interrupted or INTERRUPTED
+            )  # by whoever called; no report then
+            raise
         finally:
+            over.cancel()
+            work.cancel()
             await self._leave(agents, hashing, watch)
             await connectors.close()
             self._chronicle.warn_all(connectors.warnings)

@@ -54,12 +54,18 @@ class LocalProcess:
     async def attach(self) -> None:
         """Connects the pipes to the event loop and starts to wait for the end."""
         loop = asyncio.get_running_loop()
-        stdin, stdout, stderr = _pipes(self._popen)
-        self._stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, stdin)
-        for pipe, is_stderr in ((stdout, False), (stderr, True)):
-            transport, _ = await loop.connect_read_pipe(partial(_Reader, self, is_stderr), pipe)
-            self._outputs.append(transport)
         threading.Thread(target=self._wait, args=(loop,), daemon=True, name="wait").start()
+        stdin, stdout, stderr = pipes = _pipes(self._popen)
+        try:
+            self._stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, stdin)
+            for pipe, is_stderr in ((stdout, False), (stderr, True)):
+                transport, _ = await loop.connect_read_pipe(partial(_Reader, self, is_stderr), pipe)
+                self._outputs.append(transport)
+        except BaseException:  # cancelled half-way: nobody has a handle to end it by
+            self.kill()
+            for each in pipes:
+                each.close()
+            raise
 
     def write(self, data: bytes) -> None:
         if self._stdin is not None and not self._stdin.is_closing():
