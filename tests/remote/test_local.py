@@ -27,7 +27,10 @@ def test_a_start_that_is_cancelled_leaves_no_process(steps: int) -> None:
             give_up = time.monotonic() + 5
             while any(popen.poll() is None for popen in started) and time.monotonic() < give_up:
                 await asyncio.sleep(0.01)
-            return [popen.poll() for popen in started]
+            found = [popen.poll() for popen in started]
+            for popen in started:
+                popen.kill()
+            return found
         starting.result().kill()
         for popen in started:
             popen.wait()
