@@ -142,6 +142,7 @@ class Links:
 
     def _down(self, machine: Machine, way: Way) -> None:
         del machine.ways[way.receiver.name]
+        way.streams.clear()  # what is still on the uplink is no stream of the next link to that machine
         self._tell(machine, LinkDown(way.receiver.name))
         self._count_soon(machine)
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fleetpush.sim.fleet import Fleet
@@ -97,7 +97,19 @@ scenarios = st.builds(
 )
 
 
+A_LINK_COMES_BACK = {
+    "topology": "tree",
+    "slow": 0.3,
+    "slowness": 3.0,
+    "deaths": 0.3,
+    "stagger": 0.5,
+}
+
+
 @given(scenarios)
+@example(
+    Scenario(hosts=9, chunks=1, blocks=1, seed=330, rate=1e6, latency=0.0, **A_LINK_COMES_BACK)
+)
 @settings(max_examples=60)
 def test_every_survivor_completes_and_none_beats_the_bound(scenario):
     fleet, found = played(scenario)
