@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from fleetpush.cli import values
+from fleetpush.cli import completion, values
 from fleetpush.cli.help_page import HOW, SHOWN, SSH, WHAT, WHEN
 from fleetpush.cli.option import option as _option
 from fleetpush.cli.option import parsed as _parsed
@@ -22,13 +22,19 @@ Inventories = Annotated[
         "--inventory",
         metavar="INV",
         help="Inventory: a file, 'host1,host2,' or a file of inventories/. Repeatable.",
+        autocompletion=completion.inventories,
         rich_help_panel=WHAT,
     ),
 ]
 Limit = Annotated[
     str | None,
     _option(
-        "-l", "--limit", metavar="PATTERN", help="Only hosts of this pattern.", rich_help_panel=WHAT
+        "-l",
+        "--limit",
+        metavar="PATTERN",
+        help="Only hosts of this pattern.",
+        autocompletion=completion.hosts_and_groups,
+        rich_help_panel=WHAT,
     ),
 ]
 ExtraVars = Annotated[
@@ -242,6 +248,7 @@ ConnectionPlugin = Annotated[
         "--connection",
         metavar="PLUGIN",
         help="asyncssh (default) or local.",
+        autocompletion=completion.connections,
         rich_help_panel=SSH,
     ),
 ]

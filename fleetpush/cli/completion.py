@@ -1,0 +1,55 @@
+"""What the shell offers behind flags whose values are not fixed. Typer asks it at every press of Tab.
+
+A completion has nobody to complain to: what cannot be read offers nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from fleetpush.errors import FleetpushError
+
+_LAST_PART = re.compile(r"(.*[,:])?([!&]?)")
+"""What of a pattern stands before the name that is being written."""
+
+INVENTORIES = "inventories"
+
+
+def hosts_and_groups(ctx: Any, incomplete: str) -> list[str]:  # noqa: ANN401 - Typer keeps the types private
+    """For ``--limit``: groups, then hosts, of what ``-i`` or a setting names; also within a pattern."""
+    from fleetpush.inventory.load import load  # noqa: PLC0415 - only this completion pays for it
+
+    names = ctx.params.get("inventories")
+    if not names:
+        return []
+    try:
+        inventory = load(names, cwd=Path.cwd())
+    except (FleetpushError, OSError):
+        return []
+    before = _LAST_PART.match(incomplete)
+    kept = before[0] if before else ""
+    return [kept + name for name in (*inventory.groups, *inventory.hosts)]
+
+
+def inventories(incomplete: str) -> list[str]:
+    """For ``-i``: files of ``inventories/``, unless files beside fit; those every shell knows itself."""
+    place = Path(incomplete)
+    if "/" in incomplete or any(Path.cwd().glob(f"{_literal(place.name)}*")):
+        return []
+    try:
+        return sorted(path.name for path in Path(INVENTORIES).iterdir() if path.is_file())
+    except OSError:
+        return []
+
+
+def _literal(text: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", text)
+
+
+def connections() -> list[str]:
+    """For ``--connection``."""
+    from fleetpush.remote.target import CONNECTIONS  # noqa: PLC0415
+
+    return list(CONNECTIONS)
