@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.rivals.aria2 import Aria2
 from tests.benchmarks.rivals.chain import Chain
+from tests.benchmarks.rivals.libtorrent_client import Libtorrent
 from tests.benchmarks.rivals.model import Fleet, Outcome, Rival, RivalError
 from tests.benchmarks.rivals.rsync import Rsync
 from tests.benchmarks.rivals.udpcast import Udpcast
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 RIVALS: dict[str, Callable[[], Rival]] = {
+    "aria2": Aria2,
+    "libtorrent": Libtorrent,
     "udpcast": Udpcast,
     "chain": Chain,
     "rsync": Rsync,

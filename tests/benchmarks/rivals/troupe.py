@@ -24,7 +24,10 @@ BLANK = " \t\a"
 
 def _local_ports(pid: int, kind: str) -> str:
     """Of all sockets bound in a process's network namespace, as ``ADDRESS:PORT `` in hexadecimal."""
-    lines = Path(f"/proc/{pid}/net/{kind}").read_text().splitlines()[1:]
+    try:
+        lines = Path(f"/proc/{pid}/net/{kind}").read_text().splitlines()[1:]
+    except OSError:  # it has ended
+        return ""
     return "".join(line.split(None, 2)[1] + " " for line in lines)
 
 
@@ -108,12 +111,14 @@ class Troupe:
 
         Raises RivalError when it ends before, or time is up.
         """
-        process = self._members[name].process
-        entry = f":{port:04X} "
-        while not any(entry in _local_ports(process.pid, kind) for kind in ("tcp", "tcp6", "udp")):
-            if process.poll() is not None or time.monotonic() > self._deadline:
-                words = self._members[name].last_words()
-                raise RivalError(f"{name} does not listen to port {port}: {words}")
+        member, entry = self._members[name], f":{port:04X} "
+        pid = member.process.pid
+        while not any(entry in _local_ports(pid, kind) for kind in ("tcp", "tcp6", "udp")):
+            ended = member.process.poll() is not None
+            if ended:
+                member.read()
+            if ended or time.monotonic() > self._deadline:
+                raise RivalError(f"{name} does not listen to port {port}: {member.last_words()}")
             time.sleep(0.02)
 
     def see_out(self, names: Collection[str]) -> float:
