@@ -6,12 +6,13 @@ them. The threads also keep the lease: they beat, and they notice the silence, h
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import select
 import threading
 from time import monotonic
+
+from fleetpush.lean.json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Control:
 
     def say(self, message: dict[str, Any]) -> None:
         """Never blocks; from any thread."""
-        self._outgoing.put(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        self._outgoing.put(dumps(message) + b"\n")
 
     def finish(self) -> None:
         """Waits (bounded) until all that was said is written."""
@@ -139,7 +140,7 @@ class Control:
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        message = json.loads(line)
+        message = loads(line)
     except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None

@@ -8,7 +8,6 @@ a slug and a sentence; nothing but the data stays behind.
 from __future__ import annotations
 
 import gc
-import json
 import os
 import sys
 import threading
@@ -19,6 +18,7 @@ from fleetpush.agent.source import SourceStore
 from fleetpush.agent.store import HostStore
 from fleetpush.agent.worker import Worker
 from fleetpush.errors import HostError, ManifestError
+from fleetpush.lean.json import loads
 from fleetpush.net.loop import Loop
 from fleetpush.net.node import Node
 from fleetpush.net.tls import Contexts
@@ -324,9 +324,16 @@ class Agent:
 class _Chance:
     """Random numbers without importing ``random``, which an agent's start-up would feel."""
 
+    def __init__(self) -> None:
+        self._bytes = b""
+
     def random(self) -> float:
         """Uniform in [0, 1)."""
-        return int.from_bytes(os.urandom(6), "big") / (1 << 48)
+        if not self._bytes:
+            self._bytes = os.urandom(6 * 128)  # a system call for each number would be most of its cost
+        number = int.from_bytes(self._bytes[:6], "big")
+        self._bytes = self._bytes[6:]
+        return number / (1 << 48)
 
 
 def _ssh_connection(config: dict[str, Any]) -> tuple[str, str]:
@@ -353,7 +360,7 @@ def main() -> None:
     )
     try:
         lengths = control.read_exactly(8)
-        config = json.loads(control.read_exactly(int.from_bytes(lengths[:4], "big")))
+        config = loads(control.read_exactly(int.from_bytes(lengths[:4], "big")))
         manifest = Manifest.decode(control.read_exactly(int.from_bytes(lengths[4:], "big")))
     except (EOFError, ValueError, ManifestError) as error:
         sys.stderr.write(f"fleetpush agent: {error}\n")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import stat
 import time
 from contextlib import contextmanager, suppress
@@ -28,6 +27,7 @@ LOCK_PATIENCE = 30.0
 
 _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_HEX = "0123456789abcdef"
 _UNLOCKABLE = frozenset(
     # Some network filesystems know no locks, or none on directories (NFS wants a writable descriptor).
     (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.EBADF)
@@ -96,9 +96,11 @@ class Partial:
             self.fd, self.existed = self._create_or_reopen(owners)
 
     def _refuse_if_others_write(self) -> None:
-        ours = re.compile(re.escape(f".{self.target}.fleetpush-") + "[0-9a-f]{12}")
+        head = f".{self.target}.fleetpush-"
         for name in os.listdir(self.directory):
-            if name == self.name or not ours.fullmatch(name):
+            digest = name[len(head) :]
+            ours = name.startswith(head) and len(digest) == 12 and not digest.strip(_HEX)
+            if name == self.name or not ours:
                 continue
             try:
                 fd = os.open(name, _OPEN & ~os.O_RDWR, dir_fd=self.directory)

@@ -8,8 +8,8 @@ announced waits unread for a moment (the tracker's word to us may be slower than
 from __future__ import annotations
 
 import errno
-import socket
 
+from fleetpush.lean.sockets import socket
 from fleetpush.net.lanes import Lanes, use
 from fleetpush.net.link import Link, errno_text
 from fleetpush.net.loop import READ

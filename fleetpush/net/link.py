@@ -7,10 +7,9 @@ takes them, so a frame never waits behind more than a block of our own and nothi
 from __future__ import annotations
 
 import errno
-import socket
-import ssl
 
 from fleetpush.errors import RemoteProtocolError
+from fleetpush.lean.sockets import socket, ssl
 from fleetpush.net.loop import READ, WRITE
 from fleetpush.swarm.wire import Decoder, encode
 

@@ -7,18 +7,21 @@ an agent's memory; a thousand agents must fit one test machine.
 from __future__ import annotations
 
 import heapq
-import selectors
-import socket
+import select
 import threading
 from collections import deque
+from math import ceil
 from time import monotonic
+
+from fleetpush.lean.sockets import socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-READ = selectors.EVENT_READ
-WRITE = selectors.EVENT_WRITE
+READ = 1
+WRITE = 4
+"""What poll and epoll call them, too; whatever else they report (an error, a hang-up) is for both."""
 
 
 class Timer:
@@ -41,8 +44,9 @@ class Loop:
     """Runs callbacks one after another in the thread that calls ``run``."""
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._callbacks: dict[int, Callable[[int], None]] = {}
+        self._poller = _epoll() or _Poll()
+        self._wanted: dict[int, tuple[int, Callable[[int], None]]] = {}
+        """Mask and callback by descriptor."""
         self._timers: list[Timer] = []
         self._soon: deque[Callable[[], None]] = deque()
         self._running = False
@@ -58,16 +62,16 @@ class Loop:
 
     def register(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
         """Calls ``callback(ready mask)`` whenever ``fd`` is ready for what ``mask`` names."""
-        self._selector.register(fd, mask, callback)
-        self._callbacks[fd] = callback
+        self._poller.register(fd, mask)
+        self._wanted[fd] = mask, callback
 
     def modify(self, fd: int, mask: int, callback: Callable[[int], None]) -> None:
-        self._selector.modify(fd, mask, callback)
-        self._callbacks[fd] = callback
+        self._poller.modify(fd, mask)
+        self._wanted[fd] = mask, callback
 
     def unregister(self, fd: int) -> None:
-        self._selector.unregister(fd)
-        del self._callbacks[fd]
+        self._poller.unregister(fd)
+        del self._wanted[fd]
 
     def call_at(self, at: float, call: Callable[[], None]) -> Timer:
         timer = Timer(at, call)
@@ -96,16 +100,18 @@ class Loop:
         self._thread = threading.get_ident()
         self._running = True
         while self._running:
-            for key, mask in self._selector.select(self._timeout()):
+            found = self._poller.poll(self._timeout())
+            for fd, ready, (mask, callback) in [(fd, r, self._wanted[fd]) for fd, r in found]:
+                wanted = self._wanted.get(fd)
                 # An earlier callback of this round may have closed it, or given its number to another.
-                if self._callbacks.get(key.fd) == key.data:
-                    key.data(mask)
+                if wanted is not None and wanted[1] == callback:
+                    callback(mask if ready & ~(READ | WRITE) else ready & mask)
             self._run_timers()
             for _ in range(len(self._soon)):
                 self._soon.popleft()()
 
     def close(self) -> None:
-        self._selector.close()
+        self._poller.close()
         self._wake_in.close()
         self._wake_out.close()
 
@@ -131,3 +137,23 @@ class Loop:
                 pass
         except BlockingIOError:
             pass
+
+
+class _Poll:
+    """``select.poll`` with the timeout of ``select.epoll``, for systems without that."""
+
+    def __init__(self) -> None:
+        poll = select.poll()
+        self.register, self.modify, self.unregister = poll.register, poll.modify, poll.unregister
+        self._poll = poll.poll
+
+    def poll(self, timeout: float | None) -> list[tuple[int, int]]:
+        """Descriptors and what they are ready for; ``timeout`` in seconds."""
+        return self._poll(None if timeout is None else ceil(timeout * 1000))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _epoll() -> select.epoll | None:
+    return select.epoll() if hasattr(select, "epoll") else None

@@ -146,9 +146,9 @@ class Node:
 
     # -- the core
 
-    def feed(self, event: events.Event) -> None:
+    def feed(self, *happened: events.Event) -> None:
         """Events that arise while one is being handled wait for their turn."""
-        self._queue.append(event)
+        self._queue.extend(happened)
         if self._handling or self._peer is None:
             return
         self._handling = True
@@ -222,15 +222,20 @@ class Node:
     def session_frames(
         self, session: Session, link: Link, frames: list[wire.Frame], size: int
     ) -> None:
+        control: list[events.Event] = []
         for frame in frames:
+            content = isinstance(frame, (wire.Data, wire.Leaves))
+            if not content:
+                control.append(events.FrameReceived(session.peer, frame))
+            if control and (content or frame is frames[-1]):
+                self.feed(*control)
+                control = []
             if session.control is None or self._peer is None:
                 return
             if isinstance(frame, wire.Data):
                 self._block_in(session.peer, frame)
             elif isinstance(frame, wire.Leaves):
                 self._leaves_in(session.peer, frame)
-            else:
-                self.feed(events.FrameReceived(session.peer, frame))
         if self._down.rate is not None and size:
             self._down.spend(size)
             delay = self._down.delay(self._loop.now())

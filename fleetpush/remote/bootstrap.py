@@ -52,14 +52,14 @@ class Kit(NamedTuple):
 _PROBE = "agent/probe.py"
 AGENT = Kit(
     "fleetpush.agent.main",
-    ("__init__.py", "record.py", "errors.py", "swarm", "net", "agent"),
+    ("__init__.py", "record.py", "errors.py", "lean", "swarm", "net", "agent"),
     # What only the CLI needs of those, and what is no agent's.
     ("swarm/tracker.py", "swarm/plan", _PROBE),
 )
 PROBE = Kit(
     "fleetpush.agent.probe",
     (
-        *("__init__.py", "record.py", "errors.py", "agent/__init__.py", _PROBE),
+        *("__init__.py", "record.py", "errors.py", "lean", "agent/__init__.py", _PROBE),
         *(f"agent/{name}.py" for name in ("control", "destination", "partial", "place")),
     ),
 )

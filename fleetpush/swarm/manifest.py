@@ -12,10 +12,10 @@ with sorted keys and no spaces, then 32 bytes a chunk. The manifest's digest is 
 
 from __future__ import annotations
 
-import json
 from hashlib import sha256
 
 from fleetpush.errors import ManifestError
+from fleetpush.lean.json import dumps, loads
 from fleetpush.record import Record
 
 TYPE_CHECKING = False
@@ -131,7 +131,7 @@ class Manifest:
             "chunk_size": self.chunk_size,
             "files": [{"path": f.path, "size": f.size} for f in self.files],
         }
-        packed = json.dumps(head, sort_keys=True, separators=(",", ":")).encode()
+        packed = dumps(head, sort_keys=True)
         return b"".join((MAGIC, len(packed).to_bytes(4, "big"), packed, *self.chunk_digests))
 
     @classmethod
@@ -143,7 +143,7 @@ class Manifest:
         if head_end - 8 > MAX_HEAD or head_end > len(data):
             raise ManifestError("a manifest's head is cut off")
         try:
-            head = json.loads(data[8:head_end].decode())
+            head = loads(data[8:head_end])
             files = [File(str(f["path"]), _natural(f["size"])) for f in head["files"]]
             chunk_size = _natural(head["chunk_size"])
         except (ValueError, TypeError, KeyError, RecursionError) as error:

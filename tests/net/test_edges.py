@@ -237,6 +237,6 @@ def test_closing_leaves_no_socket_registered(rig):
     seed.node.close()
     host.node.close()
     rig.rest(0.05)
-    assert len(rig.loop._callbacks) == 1, "only the loop's own"
+    assert len(rig.loop._wanted) == 1, "only the loop's own"
     for sock in callers:
         sock.close()

@@ -1,0 +1,13 @@
+"""Parts of ``json``, ``socket`` and ``ssl`` without what importing those costs.
+
+They bring ``re``, ``enum`` and ``selectors`` along, and make classes of some hundred constants: half of an
+agent's start-up, which every host pays. The C modules beneath do the work either way. Their interface is
+nobody's promise, so they are called only on the Pythons that this was tried with; on any other one the public
+modules are used.
+"""
+
+from __future__ import annotations
+
+import sys
+
+KNOWN_PYTHON = sys.implementation.name == "cpython" and (3, 9) <= sys.version_info[:2] <= (3, 13)
