@@ -330,7 +330,9 @@ class _Chance:
     def random(self) -> float:
         """Uniform in [0, 1)."""
         if not self._bytes:
-            self._bytes = os.urandom(6 * 128)  # a system call for each number would be most of its cost
+            self._bytes = os.urandom(
+                6 * 128
+            )  # a system call for each number would be most of its cost
         number = int.from_bytes(self._bytes[:6], "big")
         self._bytes = self._bytes[6:]
         return number / (1 << 48)

@@ -155,6 +155,8 @@ class Receiver:
             state.tell_news(n)  # unless a HAVE that says so is on its way
             return
         why = self.inbound.answer(frame.chunk, now)
+        if why is None and not n.local and self._is_near(frame.chunk):
+            why = wire.INFLIGHT
         if why is None and frame.blocks <= state.progress(frame.chunk):
             # Whoever has no more of it than we do may be waiting for it in a circle that ends with us.
             why = wire.INFLIGHT
@@ -165,6 +167,10 @@ class Receiver:
         if why == wire.BUSY:
             self._owed[n.id] = None
         state.send(n.id, wire.Decline(frame.chunk, why))
+
+    def _is_near(self, chunk: int) -> bool:
+        """Whether a neighbour in our rack has it: then it need not come through the rack's uplink again."""
+        return any(n.local and n.has >> chunk & 1 for n in self._state.neighbours.values())
 
     def stopped(self, n: Neighbour, frame: wire.Stop, now: float) -> bool:
         """Whether the chunk is not coming in any more."""

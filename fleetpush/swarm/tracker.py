@@ -245,9 +245,8 @@ class Tracker:
     def _introduce(self, key: tuple[str, str], link: Link, dialer: str) -> None:
         a, b = key
         local = self._members[a].rack == self._members[b].rack
-        stripes = self._plan.stripes
         for peer, other, sends in ((a, b, link.a_sends), (b, a, link.b_sends)):
-            edge = Edge(sends, stripes, local)
+            edge = Edge(sends, link.stripes, local)
             self._out.append(Introduce(peer, other, edge, dial=peer == dialer))
 
     def _part(self, key: tuple[str, str]) -> None:
@@ -327,11 +326,10 @@ class Tracker:
         sends, takes = (
             (link.a_sends, link.b_sends) if key[0] == self._origin else (link.b_sends, link.a_sends)
         )
-        stripes = self._plan.stripes
         self._out.append(
-            Introduce(peer, self._origin, Edge(takes, stripes, local=False), dial=False)
+            Introduce(peer, self._origin, Edge(takes, link.stripes, local=False), dial=False)
         )
-        self._out.append(Relay(peer, Edge(sends, stripes, local=False)))
+        self._out.append(Relay(peer, Edge(sends, link.stripes, local=False)))
 
     def _relay_failed(self, event: RelayFailed, now: float) -> None:
         member = self._members.get(event.peer)

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 
 class Link(NamedTuple):
-    """Between ``a`` and ``b`` (``a < b``): the stripes that each may send to the other."""
+    """Between ``a`` and ``b`` (``a < b``): which of ``stripes`` stripes each may send to the other."""
 
     a_sends: tuple[int, ...]
     b_sends: tuple[int, ...]
+    stripes: int = 1
 
 
 def pair(one: str, other: str) -> tuple[str, str]:
@@ -22,9 +23,13 @@ def pair(one: str, other: str) -> tuple[str, str]:
 
 
 class Links:
-    """All edges; an edge exists while anything flows over it in either direction."""
+    """All edges; an edge exists while anything flows over it in either direction.
 
-    def __init__(self) -> None:
+    ``stripes`` is what ``add`` and ``remove`` count by.
+    """
+
+    def __init__(self, stripes: int = 1) -> None:
+        self._stripes = stripes
         self._links: dict[tuple[str, str], Link] = {}
         self._changed: dict[tuple[str, str], None] = {}
 
@@ -64,24 +69,37 @@ class Links:
     def add(self, sender: str, receiver: str, stripe: int) -> None:
         """``sender`` pushes ``stripe`` to ``receiver`` from now on."""
         key = pair(sender, receiver)
-        old = self._links.get(key, Link((), ()))
+        old = self._links.get(key, Link((), (), self._stripes))
         if sender == key[0]:
-            self._set(key, Link((*old.a_sends, stripe), old.b_sends))
+            self._set(key, old._replace(a_sends=(*old.a_sends, stripe)))
         else:
-            self._set(key, Link(old.a_sends, (*old.b_sends, stripe)))
+            self._set(key, old._replace(b_sends=(*old.b_sends, stripe)))
 
     def remove(self, sender: str, receiver: str, stripe: int) -> None:
         """The reverse of ``add``."""
         key = pair(sender, receiver)
         old = self._links[key]
         if sender == key[0]:
-            self._set(key, Link(tuple(s for s in old.a_sends if s != stripe), old.b_sends))
+            self._set(key, old._replace(a_sends=tuple(s for s in old.a_sends if s != stripe)))
         else:
-            self._set(key, Link(old.a_sends, tuple(s for s in old.b_sends if s != stripe)))
+            self._set(key, old._replace(b_sends=tuple(s for s in old.b_sends if s != stripe)))
 
     def join(self, one: str, other: str) -> None:
         """Everything flows both ways (a mesh edge)."""
         self._set(pair(one, other), Link((0,), (0,)))
+
+    def cross(
+        self,
+        one: str,
+        other: str,
+        one_takes: tuple[int, ...],
+        other_takes: tuple[int, ...],
+        of: int,
+    ) -> None:
+        """Each takes from the other so many of ``of`` stripes (a mesh edge between racks)."""
+        first = one < other
+        sends = (other_takes, one_takes) if first else (one_takes, other_takes)
+        self._set(pair(one, other), Link(*sends, of))
 
     def part(self, one: str, other: str) -> None:
         self._set(pair(one, other), Link((), ()))
@@ -92,6 +110,8 @@ class Links:
         return [(key, self._links.get(key)) for key in changed]
 
     def _set(self, key: tuple[str, str], link: Link) -> None:
+        if self._links.get(key) == link:
+            return
         self._changed[key] = None
         if link.a_sends or link.b_sends:
             self._links[key] = link

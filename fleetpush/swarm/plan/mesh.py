@@ -4,12 +4,14 @@ A newcomer is joined to half the degree of earlier hosts: half of those at rando
 of neighbours, half at random among all (without which late hosts would know only late hosts, and the graph
 would be a long band). Whoever is still short when the next tick comes gets the rest. A standing edge is never
 broken, as a union of random Hamiltonian cycles would when it grows.
-With racks, every host has more neighbours inside its rack, and some outside.
+With racks, every host has more neighbours inside its rack, and some outside; over those edges goes only what
+the host imports (see ``importers``), so that a rack's uplink carries little more than one copy.
 The origin is joined to the first hosts, in distinct racks while there are some.
 """
 
 from __future__ import annotations
 
+from fleetpush.swarm.plan.importers import CLASSES, Importers
 from fleetpush.swarm.plan.link import Links, pair
 
 TYPE_CHECKING = False
@@ -62,6 +64,7 @@ class Mesh:
         """Who came since the last tick, and before."""
         self._cut: set[tuple[str, str]] = set()
         self._done: set[str] = set()
+        self._importers = Importers()
         self.links = Links()
 
     def join(self, peer: str, rack: str) -> None:
@@ -73,12 +76,15 @@ class Mesh:
         for pool in (self._everyone, self._rack_pool(rack), self._short_pool(rack)):
             pool.add(peer)
         self._young.append(peer)
+        self._reflow(self._importers.join(rack, peer))
         inside, outside = self._goals()
         self._connect(peer, max(1, inside // 2), outside // 2)
         self._top_up_origin()
 
     def tick(self) -> None:
         """Gives those that were joined since the last tick, and are short of neighbours, the rest."""
+        for _, changed in self._importers.tick():
+            self._reflow(changed)
         young, self._young = self._young, []
         if self._grows:
             for peer in young:
@@ -92,12 +98,14 @@ class Mesh:
         for pool in (self._everyone, self._rack_pools[rack], self._short[rack]):
             pool.discard(peer)
         self._several -= not len(self._rack_pools[rack])
+        needed = peer not in self._done
         self._done.discard(peer)
         self._cut = {p for p in self._cut if peer not in p}
         orphans = sorted(self._neighbours[peer])  # a set's order changes from process to process
         for other in orphans:
             self._part(peer, other)
         del self._neighbours[peer]
+        self._reflow(self._importers.leave(rack, peer, needed=needed))
         self._mend(orphans)
 
     def unreachable(self, one: str, other: str) -> None:
@@ -137,10 +145,26 @@ class Mesh:
         self._top_up_origin()
 
     def _join(self, one: str, other: str) -> None:
-        self.links.join(one, other)
+        self._flow(one, other)
         self._neighbours[one].add(other)
         self._neighbours[other].add(one)
         self._count(one, other)
+
+    def _flow(self, one: str, other: str) -> None:
+        """What may go over an edge: everything, but between racks only what each end imports."""
+        racks = self._racks.get(one), self._racks.get(other)
+        if racks[0] is None or racks[1] is None or racks[0] == racks[1]:
+            self.links.join(one, other)
+        else:
+            one_takes = self._importers.takes(racks[0], one)
+            self.links.cross(one, other, one_takes, self._importers.takes(racks[1], other), CLASSES)
+
+    def _reflow(self, peers: list[str]) -> None:
+        """The shares of ``peers`` are others now."""
+        for peer in peers:
+            for other in sorted(self._neighbours[peer]):
+                if self._racks.get(other) not in (None, self._racks[peer]):
+                    self._flow(peer, other)
 
     def _part(self, one: str, other: str) -> None:
         self.links.part(one, other)

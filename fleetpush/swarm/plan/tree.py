@@ -75,7 +75,7 @@ class Tree:
         self._origin = origin
         self._joined = 0
         self._cut: set[tuple[str, str]] = set()
-        self.links = Links()
+        self.links = Links(stripes)
         self.stripes = stripes
         self._trees = [
             _Stripe(number, origin, fanout or stripes, fanout or 1, self.links)

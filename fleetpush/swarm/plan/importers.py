@@ -1,0 +1,60 @@
+"""Who brings a chunk into a rack: each rack's hosts share the chunks among them, so that each comes in once.
+
+Chunks fall into ``CLASSES`` classes (chunk modulo ``CLASSES``), a class into the hands of one member of each
+rack: its *importer*. Edges between racks carry to a host only the classes that it imports. Shares are dealt
+anew whenever a rack has doubled, and once a second while members come or go: dealing at every arrival would
+change every edge of the rack each time.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+CLASSES = 120
+"""More than most racks have hosts, with many divisors: shares are then alike. In a bigger rack some classes
+come in twice."""
+
+
+class Importers:
+    """The shares of all racks' members."""
+
+    def __init__(self) -> None:
+        self._racks: dict[str, dict[str, tuple[int, ...]]] = {}
+        self._dealt: dict[str, int] = {}
+        """How many members each rack had when its shares were dealt."""
+        self._stale: dict[str, None] = {}
+
+    def takes(self, rack: str, peer: str) -> tuple[int, ...]:
+        """The classes that ``peer`` imports into ``rack``; none for whoever came since they were dealt."""
+        return self._racks[rack][peer]
+
+    def join(self, rack: str, peer: str) -> list[str]:
+        """Returns the members whose share is another one now."""
+        members = self._racks.setdefault(rack, {})
+        members[peer] = ()
+        self._stale[rack] = None
+        return self._deal(rack) if len(members) >= 2 * self._dealt.get(rack, 0) else []
+
+    def leave(self, rack: str, peer: str, *, needed: bool) -> list[str]:
+        """As ``join``; ``needed``: ``peer`` went with its work undone, so others must do it at once."""
+        del self._racks[rack][peer]
+        self._stale[rack] = None
+        return self._deal(rack) if needed else []
+
+    def tick(self) -> Iterable[tuple[str, list[str]]]:
+        """Racks whose members changed, and those of them whose share is another one now."""
+        return [(rack, self._deal(rack)) for rack in list(self._stale)]
+
+    def _deal(self, rack: str) -> list[str]:
+        members = self._racks[rack]
+        self._stale.pop(rack, None)
+        self._dealt[rack] = count = len(members)
+        changed = []
+        for place, (peer, old) in enumerate(list(members.items())):
+            share = tuple(range(place % CLASSES, CLASSES, count)) or (place % CLASSES,)
+            if share != old:
+                members[peer] = share
+                changed.append(peer)
+        return changed
