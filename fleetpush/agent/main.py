@@ -196,7 +196,7 @@ class Agent:
         elif what == "edges":
             for e in message["edges"]:
                 address = (e["address"][0], e["address"][1]) if e["address"] else None
-                edge = Edge(tuple(e["send"]), e["stripes"], e["local"])
+                edge = Edge(tuple(e["send"]), e["stripes"], e["local"], e["imports"])
                 self._node.announce(e["peer"], edge, address, dial=e["dial"])
         elif what == "part":
             for peer in message["peers"]:

@@ -110,6 +110,7 @@ class Conductor:
             "send": edge.send,
             "stripes": edge.stripes,
             "local": edge.local,
+            "imports": edge.imports,
             "address": address,
             "dial": dial,
         }

@@ -18,6 +18,12 @@ class _Socket(_socket.socket):
 
     __slots__ = ("__weakref__",)
 
+    def __enter__(self) -> _Socket:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.close()
+
     def accept(self) -> tuple[_Socket, Any]:
         fd, address = self._accept()  # type: ignore[attr-defined]
         return _Socket(fileno=fd), address

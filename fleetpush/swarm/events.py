@@ -15,15 +15,23 @@ class Edge(Record):
     """What may flow to one neighbour: of ``stripes`` stripes (chunk modulo ``stripes``), those in ``send``.
 
     A mesh edge is ``send=(0,), stripes=1`` on both sides; a tree's child sends nothing upwards.
-    ``local``: the neighbour is in this peer's rack.
+    ``local``: the neighbour is in this peer's rack. ``imports``: what comes over the edge is for the rack,
+    which a neighbour inside would pass on if it had it.
     """
 
-    __slots__ = ("send", "stripes", "local")
+    __slots__ = ("send", "stripes", "local", "imports")
 
-    def __init__(self, send: tuple[int, ...] = (0,), stripes: int = 1, local: bool = True) -> None:
+    def __init__(
+        self,
+        send: tuple[int, ...] = (0,),
+        stripes: int = 1,
+        local: bool = True,
+        imports: bool = False,
+    ) -> None:
         self.send = send
         self.stripes = stripes
         self.local = local
+        self.imports = imports
 
 
 class LinkUp(Record):

@@ -15,8 +15,8 @@ class Neighbour:
     """Masks are sets of chunks (see ``bitfield``)."""
 
     __slots__ = (
-        "count", "credit", "edge", "ending", "flow", "frugal", "greeted", "has", "id", "local", "met",
-        "moved_at", "offered", "refused", "sending", "sent", "started", "stuck", "told",
+        "count", "credit", "edge", "ending", "flow", "frugal", "gave", "greeted", "has", "id", "local",
+        "met", "moved_at", "offered", "refused", "sending", "sent", "started", "stuck", "told", "took",
     )  # fmt: skip
 
     def __init__(self, peer: str, edge: Edge, chunks: int) -> None:
@@ -42,6 +42,10 @@ class Neighbour:
         """What we streamed to it whole."""
         self.started: dict[int, float] = {}
         """When the streams of ``sending`` began."""
+        self.gave = 0.0
+        """Seconds that the last chunk from it took."""
+        self.took = 0.0
+        """Seconds that the last stream to it took."""
         self.moved_at = 0.0
         """When it last took something from us or answered."""
         self.stuck = False
@@ -65,6 +69,14 @@ class Neighbour:
     def busy(self) -> int:
         """Chunks that hold an upload slot of ours."""
         return self.offered | (self.sending & ~self.ending)
+
+    def is_slow(self, limit: float, now: float) -> bool:
+        """Whether its last stream took more than ``limit`` seconds, or one that is under way does."""
+        return self.took > limit or self.is_late(limit, now)
+
+    def is_late(self, limit: float, now: float) -> bool:
+        """Whether a stream to it has been under way for more than ``limit`` seconds."""
+        return bool(self.started) and now - min(self.started.values()) > limit
 
 
 class Availability:

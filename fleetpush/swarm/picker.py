@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         slots: int
         chunks: int
         bundle: int
+        now: float
+        late_after: float
         availability: Availability
         neighbours: dict[str, Neighbour]
         rng: Rng
@@ -81,7 +83,12 @@ class Rarest:
         begun = last is not None and last.credit and 0 < bitfield.count(last.busy) < peer.bundle
         if last is not None and begun and mine & ~last.taken & last.flow:
             return [last]
-        open_to = [n for n in peer.neighbours.values() if n.greeted and n.credit]
+        late = peer.late_after
+        open_to = [
+            n
+            for n in peer.neighbours.values()
+            if n.greeted and n.credit and not n.is_late(late, peer.now)
+        ]
         found: list[Neighbour] = []
         while open_to and len(found) < 2:
             index = int(peer.rng.random() * len(open_to))
@@ -122,19 +129,24 @@ class HandOut:
     def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
         ring = list(peer.neighbours.values())
         under_way = 0
+        slow = {n.id for n in ring if n.is_slow(peer.late_after, peer.now)}
+        if all(n.id in slow for n in ring if n.greeted):
+            slow = set()
         for n in ring:
             self.todo &= ~(n.has | n.sent | n.refused)
-            if not n.stuck:
+            # What only a slow one is getting would be late everywhere: it goes to another one, too.
+            if not n.stuck and n.id not in slow:
                 under_way |= n.offered | n.sending
         free = self.todo & ~under_way
         if not free:
             return None if self.todo else self._next_again(peer)
         for step in range(len(ring)):
             n = ring[(self._turn + step) % len(ring)]
-            if n.greeted and n.credit and free & n.flow and bitfield.count(n.busy) < peer.bundle:
+            able = n.greeted and n.credit and n.id not in slow
+            if able and free & n.flow & ~n.taken and bitfield.count(n.busy) < peer.bundle:
                 full = bitfield.count(n.busy) + 1 >= peer.bundle
                 self._turn = (self._turn + step + full) % len(ring)
-                return n, bitfield.lowest(free & n.flow)
+                return n, bitfield.lowest(free & n.flow & ~n.taken)
         return None
 
     def _next_again(self, peer: Holdings) -> tuple[Neighbour, int] | None:

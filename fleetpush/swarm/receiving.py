@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from fleetpush.swarm import wire
 
 TYPE_CHECKING = False
@@ -16,17 +18,27 @@ MIN_STALL = 0.6
 """Seconds: a transfer is never called stalled sooner (a busy machine schedules coarsely)."""
 
 STALL_CHUNK_TIMES = 12
+LATE_CHUNK_TIMES = 4
+"""What takes so many times the usual comes from a slow neighbour: it may come from another one, too."""
+
+LATE_AT_END = 2
+"""The same once nothing else is missing: then it alone is waited for."""
+
 RECENT = 16
+HASTEN = 0.05
+"""Seconds between looks for what is late at the end."""
+
 IDLE_CHECK = 0.5
 """Seconds between looks at a download that does not progress."""
 
 
 class Inbound:
-    """One chunk that one neighbour is sending us, or has been told it may send."""
+    """One chunk that one neighbour is sending us, or has been told it may send. ``slow``: as ever."""
 
-    __slots__ = ("chunk", "peer", "progress_at", "since")
+    __slots__ = ("chunk", "peer", "progress_at", "since", "slow")
 
-    def __init__(self, chunk: int, peer: str, now: float) -> None:
+    def __init__(self, chunk: int, peer: str, now: float, *, slow: bool) -> None:
+        self.slow = slow
         self.chunk = chunk
         self.peer = peer
         self.since = now
@@ -34,7 +46,7 @@ class Inbound:
 
 
 class Reservations:
-    """What is on its way to us. A chunk normally has one source, in the endgame two."""
+    """What is on its way to us. A chunk normally has one source; two if the first is late."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -42,6 +54,8 @@ class Reservations:
         self.mask = 0
         self._sources: dict[int, list[Inbound]] = {}
         self._recent: list[float] = []
+        self._usual = 0.0
+        """The median of the last transfers' seconds."""
 
     def __iter__(self) -> Iterator[Inbound]:
         for sources in self._sources.values():
@@ -59,8 +73,8 @@ class Reservations:
     def from_peer(self, peer: str) -> list[int]:
         return [i.chunk for i in self if i.peer == peer]
 
-    def reserve(self, chunk: int, peer: str, now: float) -> None:
-        self._sources.setdefault(chunk, []).append(Inbound(chunk, peer, now))
+    def reserve(self, chunk: int, peer: str, now: float, *, slow: bool = False) -> None:
+        self._sources.setdefault(chunk, []).append(Inbound(chunk, peer, now, slow=slow))
         self.mask |= 1 << chunk
 
     def release(self, chunk: int, peer: str) -> bool:
@@ -81,21 +95,31 @@ class Reservations:
             if inbound.peer == peer:
                 inbound.progress_at = now
 
-    def finish(self, chunk: int, peer: str, now: float) -> list[str]:
-        """``chunk`` is whole, thanks to ``peer``; returns the other sources, now released."""
+    def finish(self, chunk: int, peer: str, now: float) -> tuple[list[str], float]:
+        """``chunk`` is whole, thanks to ``peer``; returns the other sources, now released, and its time."""
         sources = self._sources.pop(chunk, [])
         self.mask &= ~(1 << chunk)
+        took = 0.0
         for inbound in sources:
             if inbound.peer == peer:
-                self._recent.append(now - inbound.since)
+                took = now - inbound.since
+                self._recent.append(took)
                 del self._recent[:-RECENT]
-        return [i.peer for i in sources if i.peer != peer]
+                self._usual = sorted(self._recent)[len(self._recent) // 2]
+        return [i.peer for i in sources if i.peer != peer], took
 
     def chunk_time(self) -> float:
         """Median seconds of the last transfers, never under 50 ms."""
-        if not self._recent:
-            return 0.05
-        return max(0.05, sorted(self._recent)[len(self._recent) // 2])
+        return max(0.05, self._usual)
+
+    def late_after(self, times: int = LATE_CHUNK_TIMES) -> float:
+        """Seconds after which a transfer is late; without end before there was one."""
+        return times * self._usual if self._recent else inf
+
+    def late(self, now: float, times: int = LATE_CHUNK_TIMES) -> list[Inbound]:
+        """Those that take so many times as long as usual, and those that can be expected to."""
+        limit = now - self.late_after(times)
+        return [i for i in self if i.slow or i.since <= limit]
 
     def stall_after(self) -> float:
         return max(MIN_STALL, STALL_CHUNK_TIMES * self.chunk_time())
@@ -105,19 +129,26 @@ class Reservations:
         return [i for i in self if i.progress_at < limit]
 
     def room(self, now: float) -> int:
-        """How many more offers to accept: stalled transfers do not count, up to twice the limit."""
+        """How many more offers to accept: stalled and late ones do not count, up to twice the limit."""
         total = len(self)
         if total < self.limit:
             return self.limit - total
-        return max(0, min(self.limit - (total - len(self.stalled(now))), 2 * self.limit - total))
+        idle = {id(i) for i in (*self.stalled(now), *self.late(now))}
+        return max(0, min(self.limit - (total - len(idle)), 2 * self.limit - total))
 
     def answer(self, chunk: int, now: float) -> int | None:
         """Why an offer of ``chunk`` is declined (see ``wire``), or None to accept it."""
-        if self.mask >> chunk & 1:
+        if self.mask >> chunk & 1 and not self._is_open(chunk, now):
             return wire.INFLIGHT
         if not self.room(now):
             return wire.BUSY
         return None
+
+    def _is_open(self, chunk: int, now: float) -> bool:
+        """Whether ``chunk``, which is on its way, may come from a second source."""
+        sources = self._sources[chunk]
+        limit = now - self.late_after()
+        return len(sources) == 1 and (sources[0].slow or sources[0].since < limit)
 
 
 class Receiver:
@@ -155,7 +186,7 @@ class Receiver:
             state.tell_news(n)  # unless a HAVE that says so is on its way
             return
         why = self.inbound.answer(frame.chunk, now)
-        if why is None and not n.local and self._is_near(frame.chunk):
+        if why is None and n.edge.imports and self._is_near(frame.chunk):
             why = wire.INFLIGHT
         if why is None and frame.blocks <= state.progress(frame.chunk):
             # Whoever has no more of it than we do may be waiting for it in a circle that ends with us.
@@ -191,10 +222,16 @@ class Receiver:
             return
         state.partial &= ~bit
         state.have |= bit
-        for other in self.inbound.finish(event.chunk, event.peer, now):
+        others, took = self.inbound.finish(event.chunk, event.peer, now)
+        for other in others:
             state.send(other, wire.Cancel(event.chunk))
+        if event.peer in state.neighbours:
+            state.neighbours[event.peer].gave = took
         if state.complete:
             self.check_at = None
+        elif self.check_at is not None and not state.every & ~state.have & ~self.inbound.mask:
+            # All the rest is on its way: it is over when the slowest of it is.
+            self.check_at = min(self.check_at, now + self._look_again())
         self._give_credit(now)
 
     # -- time
@@ -203,10 +240,12 @@ class Receiver:
         """A download that does not progress gives credit anew and asks outright (the endgame)."""
         # Ever less often: on a machine too busy to serve us, asking more would make it worse.
         self.check_at = now + IDLE_CHECK * min(8, 1 << self._hungry)
+        state = self._state
+        if not state.every & ~state.have & ~self.inbound.mask:
+            self._hasten(now)
         stalled = self.inbound.stalled(now)
         if not stalled and now - self._progress_at < IDLE_CHECK:
             return
-        state = self._state
         if len(self.inbound) == len(stalled):
             self._hungry += 1
             missing = state.every & ~state.have & ~self.inbound.mask
@@ -218,6 +257,17 @@ class Receiver:
         for inbound in sorted(stalled, key=lambda i: i.since):
             if inbound.chunk not in alive and self._ask(1 << inbound.chunk, now):
                 return
+
+    def _hasten(self, now: float) -> None:
+        """All that is missing is on its way: asks another neighbour for what is late."""
+        for inbound in self.inbound.late(now, LATE_AT_END):
+            if len(self.inbound.sources(inbound.chunk)) == 1:
+                self._ask(1 << inbound.chunk, now)
+        self.check_at = min(self.check_at or inf, now + self._look_again())
+
+    def _look_again(self) -> float:
+        """Seconds until what is on its way now, and is the last, is late."""
+        return min(IDLE_CHECK, max(HASTEN, self.inbound.late_after(LATE_AT_END)))
 
     def _ask(self, wanted: int, now: float) -> bool:
         """WANT one of ``wanted`` from a neighbour that has it; the frugal origin comes last.
@@ -243,7 +293,8 @@ class Receiver:
         return True
 
     def _reserve(self, n: Neighbour, chunk: int, now: float) -> None:
-        self.inbound.reserve(chunk, n.id, now)
+        slow = n.gave > self.inbound.late_after()
+        self.inbound.reserve(chunk, n.id, now, slow=slow)
         if self._state.progress(chunk):
             self._state.partial |= 1 << chunk
 

@@ -20,6 +20,10 @@ STUCK_SEND_TIMES = 12
 """Nor one whose stream does not end in so many times the median of the last ones (in seconds while there
 was none). It may be frozen, and its link can stand long after that."""
 
+LATE_TIMES = 4
+"""A stream is late after so many times that median: whoever it goes to is slow. It goes on, but holds no
+upload slot, so that a few slow neighbours do not take all there are; and there is only one at a time."""
+
 RECENT = 16
 
 
@@ -37,8 +41,9 @@ class Sender:
         """Offers as long as an upload slot is free and somebody wants something."""
         state = self._state
         mine, used, anyone = state.have | state.partial, 0, False
+        late_after = state.late_after
         for n in state.neighbours.values():
-            if (n.offered or n.sending) and not n.stuck:
+            if (n.offered or n.sending) and not n.stuck and not n.is_late(late_after, state.now):
                 used += bitfield.count(n.busy)
             anyone = anyone or (n.greeted and n.credit and bool(mine & ~n.has))
         if not anyone:
@@ -142,8 +147,10 @@ class Sender:
             bit = 1 << event.chunk
             n.sending &= ~bit
             n.ending &= ~bit
-            self._recent.append(self._state.now - n.started.pop(event.chunk))
+            n.took = self._state.now - n.started.pop(event.chunk)
+            self._recent.append(n.took)
             del self._recent[:-RECENT]
+            self._state.late_after = LATE_TIMES * self._usual()
             self._moved(n)
             n.sent |= bit
             # Until its HAVE comes it would look as if it still lacked the chunk. Its slot has been free
@@ -174,8 +181,7 @@ class Sender:
         self.check_at = None
         within = STREAM_WITHIN
         if self._recent:
-            median = sorted(self._recent)[len(self._recent) // 2]
-            within = max(ANSWER_WITHIN, STUCK_SEND_TIMES * median)
+            within = max(ANSWER_WITHIN, STUCK_SEND_TIMES * self._usual())
         for n in state.neighbours.values():
             if not n.busy:
                 if n.stuck:
@@ -187,6 +193,10 @@ class Sender:
                     n.stuck = True
                     n.credit = False
         self.fill_slots()
+
+    def _usual(self) -> float:
+        """The median of the last streams' times."""
+        return sorted(self._recent)[len(self._recent) // 2]
 
     def _moved(self, n: Neighbour) -> None:
         """``n`` answered, or took what we sent."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from fleetpush.swarm import bitfield, wire
 from fleetpush.swarm.events import DropPeer, Send
 from fleetpush.swarm.neighbour import Availability, Neighbour
@@ -37,6 +39,8 @@ class State:
         """u: uploads offered or under way at once."""
         self.bundle = bundle
         """How many of them may go to one neighbour on purpose."""
+        self.late_after = inf
+        """Seconds after which a stream of ours is late: several times what the last ones took."""
         self.progress = progress
         self.rng = rng
         self.now = 0.0

@@ -246,7 +246,7 @@ class Tracker:
         a, b = key
         local = self._members[a].rack == self._members[b].rack
         for peer, other, sends in ((a, b, link.a_sends), (b, a, link.b_sends)):
-            edge = Edge(sends, link.stripes, local)
+            edge = Edge(sends, link.stripes, local, link.between_racks)
             self._out.append(Introduce(peer, other, edge, dial=peer == dialer))
 
     def _part(self, key: tuple[str, str]) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
@@ -152,6 +153,20 @@ def test_slow_hosts_are_told_apart():
     found = simulate(Scenario(hosts=20, chunks=60, slow=0.1, slowness=20.0))
     assert found.ratio >= found.bound_ratio >= 20
     assert found.ratio_unslowed < 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_slow_hosts_hardly_hold_up_the_others(seed):
+    scenario = Scenario(hosts=40, chunks=200, rate=12.5e6, seed=seed)
+    usual = simulate(scenario)
+    slowed = simulate(replace(scenario, slow=0.05, slowness=10.0))
+    assert slowed.ratio_unslowed < usual.ratio + 0.08
+
+
+def test_a_rack_fetches_little_more_than_one_copy():
+    found = simulate(Scenario(hosts=32, chunks=200, rate=12.5e6, racks=4, oversubscription=4.0))
+    assert found.copies_per_rack < 1.2
+    assert found.ratio < 1.2
 
 
 def test_a_busy_processor_takes_longer():

@@ -15,6 +15,8 @@ class Link(NamedTuple):
     a_sends: tuple[int, ...]
     b_sends: tuple[int, ...]
     stripes: int = 1
+    between_racks: bool = False
+    """Of a plan in which racks pass on inside what they have."""
 
 
 def pair(one: str, other: str) -> tuple[str, str]:
@@ -99,7 +101,7 @@ class Links:
         """Each takes from the other so many of ``of`` stripes (a mesh edge between racks)."""
         first = one < other
         sends = (other_takes, one_takes) if first else (one_takes, other_takes)
-        self._set(pair(one, other), Link(*sends, of))
+        self._set(pair(one, other), Link(*sends, of, between_racks=True))
 
     def part(self, one: str, other: str) -> None:
         self._set(pair(one, other), Link((), ()))
