@@ -128,16 +128,17 @@ class HandOut:
 
     def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
         ring = list(peer.neighbours.values())
-        under_way = 0
+        under_way = late = 0
         slow = {n.id for n in ring if n.is_slow(peer.late_after, peer.now)}
         if all(n.id in slow for n in ring if n.greeted):
             slow = set()
         for n in ring:
             self.todo &= ~(n.has | n.sent | n.refused)
-            # What only a slow one is getting would be late everywhere: it goes to another one, too.
-            if not n.stuck and n.id not in slow:
+            if not n.stuck:
                 under_way |= n.offered | n.sending
-        free = self.todo & ~under_way
+                late |= n.sending if n.id in slow else 0
+        # What only a slow one is getting would be late everywhere: in the end it goes to another one, too.
+        free = self.todo & ~under_way or self.todo & late
         if not free:
             return None if self.todo else self._next_again(peer)
         for step in range(len(ring)):

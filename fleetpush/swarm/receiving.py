@@ -19,7 +19,7 @@ MIN_STALL = 0.6
 
 STALL_CHUNK_TIMES = 12
 LATE_CHUNK_TIMES = 4
-"""What takes so many times the usual comes from a slow neighbour: it may come from another one, too."""
+"""What takes so many times the usual comes from a slow neighbour: it takes no room that others need."""
 
 LATE_AT_END = 2
 """The same once nothing else is missing: then it alone is waited for."""
@@ -46,7 +46,7 @@ class Inbound:
 
 
 class Reservations:
-    """What is on its way to us. A chunk normally has one source; two if the first is late."""
+    """What is on its way to us. A chunk normally has one source, in the endgame two."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -138,17 +138,11 @@ class Reservations:
 
     def answer(self, chunk: int, now: float) -> int | None:
         """Why an offer of ``chunk`` is declined (see ``wire``), or None to accept it."""
-        if self.mask >> chunk & 1 and not self._is_open(chunk, now):
+        if self.mask >> chunk & 1:
             return wire.INFLIGHT
         if not self.room(now):
             return wire.BUSY
         return None
-
-    def _is_open(self, chunk: int, now: float) -> bool:
-        """Whether ``chunk``, which is on its way, may come from a second source."""
-        sources = self._sources[chunk]
-        limit = now - self.late_after()
-        return len(sources) == 1 and (sources[0].slow or sources[0].since < limit)
 
 
 class Receiver:

@@ -70,24 +70,22 @@ def receiver():
     return desk
 
 
-def test_a_chunk_that_is_late_may_come_from_a_second_neighbour_and_from_no_third():
+def test_what_is_late_takes_no_room():
     desk = receiver()
-    assert sends(desk.say("fast", wire.Offer(3, 4))) == [wire.Decline(3, wire.INFLIGHT)]
-    desk.take("slow", 3, 1)
     desk.now += 10 * USUAL
-    assert sends(desk.say("fast", wire.Offer(3, 4))) == [wire.Accept(3, 1)]
-    assert sends(desk.say("third", wire.Offer(3, 4))) == [wire.Decline(3, wire.INFLIGHT)]
-    assert desk.peer.expects("slow", 3)
-    assert wire.Cancel(3) in sends(desk.take("fast", 3, 3), "slow")
-    assert not desk.peer.expects("slow", 3)
+    for chunk in (4, 5):
+        assert sends(desk.say("fast", wire.Offer(chunk, 4))) == [wire.Accept(chunk, 0)]
+    assert desk.peer._receiver.inbound.room(desk.now) == 1  # of three
 
 
 def test_who_was_slow_before_is_taken_for_slow_at_once():
     desk = receiver()
     desk.now += 20 * USUAL
     desk.take("slow", 3, 4)
-    assert sends(desk.say("slow", wire.Offer(4, 4))) == [wire.Accept(4, 0)]
-    assert sends(desk.say("fast", wire.Offer(4, 4))) == [wire.Accept(4, 0)]
+    desk.say("slow", wire.Offer(4, 4))
+    assert [i.slow for i in desk.peer._receiver.inbound] == [True]
+    desk.say("fast", wire.Offer(5, 4))
+    assert [i.slow for i in desk.peer._receiver.inbound] == [True, False]
 
 
 def test_the_last_chunk_is_asked_of_another_neighbour_when_it_is_late():
@@ -103,3 +101,6 @@ def test_the_last_chunk_is_asked_of_another_neighbour_when_it_is_late():
             break
     assert asked == [wire.Want(3, 0)]
     assert desk.now <= 0.3 + 5 * USUAL
+    asked_of = next(i.peer for i in desk.peer._receiver.inbound if i.peer != "slow")
+    assert wire.Cancel(3) in sends(desk.take(asked_of, 3, 4), "slow")
+    assert not desk.peer.expects("slow", 3)
