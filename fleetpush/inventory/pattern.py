@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import warnings
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, get_args
 
 from fleetpush.errors import InputError
@@ -185,7 +186,10 @@ def _match_brackets(atom: str, fleet: Fleet) -> list[str]:
 
 def _regex(atom: str) -> re.Pattern[str]:
     try:
-        return re.compile(atom[1:])
+        with warnings.catch_warnings():
+            # "Possible nested set": of a later Python's regexes, which an operator cannot do anything about.
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(atom[1:])
     except re.error as error:
         raise InputError(f"host pattern {atom!r} is not a regular expression: {error}") from error
 

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fleetpush.errors import InputError
@@ -190,6 +190,7 @@ def test_patterns_are_set_algebra(
 
 
 @given(st.text(alphabet="web1*?~!&,:[]-@ (", max_size=16))
+@example("~[[")
 def test_any_text_selects_or_is_refused_in_words(fleet: Inventory, text: str) -> None:
     with contextlib.suppress(InputError):
         assert names(fleet, text) <= ALL
