@@ -21,13 +21,13 @@ STALL_CHUNK_TIMES = 12
 LATE_CHUNK_TIMES = 4
 """What takes so many times the usual comes from a slow neighbour: it takes no room that others need."""
 
+MIN_LATE = 0.25
+"""Seconds: nor late sooner than this."""
+
 LATE_AT_END = 2
 """The same once nothing else is missing: then it alone is waited for."""
 
 RECENT = 16
-HASTEN = 0.05
-"""Seconds between looks for what is late at the end."""
-
 IDLE_CHECK = 0.5
 """Seconds between looks at a download that does not progress."""
 
@@ -114,7 +114,7 @@ class Reservations:
 
     def late_after(self, times: int = LATE_CHUNK_TIMES) -> float:
         """Seconds after which a transfer is late; without end before there was one."""
-        return times * self._usual if self._recent else inf
+        return max(MIN_LATE, times * self._usual) if self._recent else inf
 
     def late(self, now: float, times: int = LATE_CHUNK_TIMES) -> list[Inbound]:
         """Those that take so many times as long as usual, and those that can be expected to."""
@@ -261,7 +261,7 @@ class Receiver:
 
     def _look_again(self) -> float:
         """Seconds until what is on its way now, and is the last, is late."""
-        return min(IDLE_CHECK, max(HASTEN, self.inbound.late_after(LATE_AT_END)))
+        return min(IDLE_CHECK, self.inbound.late_after(LATE_AT_END))
 
     def _ask(self, wanted: int, now: float) -> bool:
         """WANT one of ``wanted`` from a neighbour that has it; the frugal origin comes last.

@@ -24,6 +24,9 @@ LATE_TIMES = 4
 """A stream is late after so many times that median: whoever it goes to is slow. It goes on, but holds no
 upload slot, so that a few slow neighbours do not take all there are; and there is only one at a time."""
 
+MIN_LATE = 0.5
+"""Seconds: no stream is called late sooner (a busy machine schedules coarsely)."""
+
 RECENT = 16
 
 
@@ -150,7 +153,7 @@ class Sender:
             n.took = self._state.now - n.started.pop(event.chunk)
             self._recent.append(n.took)
             del self._recent[:-RECENT]
-            self._state.late_after = LATE_TIMES * self._usual()
+            self._state.late_after = max(MIN_LATE, LATE_TIMES * self._usual())
             self._moved(n)
             n.sent |= bit
             # Until its HAVE comes it would look as if it still lacked the chunk. Its slot has been free
