@@ -21,11 +21,12 @@ def hosts_and_groups(ctx: Any, incomplete: str) -> list[str]:  # noqa: ANN401 - 
     """For ``--limit``: groups, then hosts, of what ``-i`` or a setting names; also within a pattern."""
     from fleetpush.inventory.load import load  # noqa: PLC0415 - only this completion pays for it
 
-    names = ctx.params.get("inventories")
+    # Nobody pipes anything into a press of Tab, and whoever presses it does not wait for a slow script.
+    names = [name for name in ctx.params.get("inventories") or () if name != "-"]
     if not names:
         return []
     try:
-        inventory = load(names, cwd=Path.cwd())
+        inventory = load(names, cwd=Path.cwd(), script_seconds=2)
     except (FleetpushError, OSError):
         return []
     before = _LAST_PART.match(incomplete)

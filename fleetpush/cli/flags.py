@@ -21,7 +21,8 @@ Inventories = Annotated[
         "-i",
         "--inventory",
         metavar="INV",
-        help="Inventory: a file, 'host1,host2,' or a file of inventories/. Repeatable.",
+        help="Inventory as Ansible has it: a file (YAML, INI), a script, a directory, 'host1,host2,' or"
+        " - for stdin; also a name in inventories/. Repeatable.",
         autocompletion=completion.inventories,
         rich_help_panel=WHAT,
     ),
@@ -43,7 +44,7 @@ ExtraVars = Annotated[
         "-e",
         "--extra-vars",
         metavar="K=V",
-        help="Variables that beat the inventory's: name=value. Repeatable.",
+        help="Variables that beat the inventory's: name=value, @FILE, or JSON in braces. Repeatable.",
         rich_help_panel=WHAT,
     ),
 ]

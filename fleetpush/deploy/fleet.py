@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fleetpush.deploy.variables import declared_rates, warn_of_unknown
 from fleetpush.errors import InputError
-from fleetpush.inventory.load import load
+from fleetpush.inventory.load import load, read_extra_vars
 from fleetpush.remote.target import target_of
 
 if TYPE_CHECKING:
@@ -46,8 +46,9 @@ def choose(
         raise InputError("no inventory: name one with -i (a file, or hosts as a,b,)")
     if not options.sources and not without_sources:
         raise InputError("nothing to deploy: name a source file")
-    extra = _extra_vars(options.extra_vars)
-    inventory = load(options.inventories, cwd=Path.cwd(), extra_vars=extra)
+    cwd = Path.cwd()
+    extra = read_extra_vars(options.extra_vars, cwd=cwd)
+    inventory = load(options.inventories, cwd=cwd, extra_vars=extra)
     hosts = inventory.select("all", options.limit)
     if not hosts:
         where = ", ".join(options.inventories)
@@ -61,16 +62,6 @@ def choose(
     places = [_place(host, options, warn_once) for host in hosts]
     _refuse_twins(places)
     return places
-
-
-def _extra_vars(pairs: Sequence[str]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for text in pairs:
-        name, sign, value = text.partition("=")
-        if not sign or not name.isidentifier():
-            raise InputError(f"-e {text!r}: write name=value")
-        found[name] = value
-    return found
 
 
 def _place(host: Host, options: DeployOptions, warn: Callable[[str], None]) -> Place:

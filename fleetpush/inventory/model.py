@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from graphlib import TopologicalSorter
@@ -10,10 +11,11 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from fleetpush.errors import InputError
+from fleetpush.inventory import nodeset, template
 from fleetpush.inventory import pattern as patterns
-from fleetpush.inventory import template
 
 PRIORITY = "ansible_group_priority"
+_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 
 
 class VarBlock(NamedTuple):
@@ -37,11 +39,22 @@ class Group:
         self.children: dict[str, Group] = {}
         self.parents: dict[str, Group] = {}
         self.blocks: list[VarBlock] = []
+        self.file_blocks: dict[str, list[VarBlock]] = {}
+        """What ``group_vars`` gives it, by the directory that the inventory source stands in."""
         self.depth = 0
         self.priority = 1
 
     def __repr__(self) -> str:
         return f"Group({self.name!r})"
+
+    def add_block(self, block: VarBlock) -> None:
+        """Adds variables of the inventory itself. Raises InputError for a priority that is none."""
+        if PRIORITY in block.values:
+            try:
+                self.priority = int(str(block.values[PRIORITY]))
+            except ValueError:
+                raise InputError(f"{PRIORITY} must be a whole number") from None
+        self.blocks.append(block)
 
     def ancestors(self) -> dict[str, Group]:
         """Every group above this one, by name."""
@@ -63,6 +76,8 @@ class Host:
         self.file = file
         self.direct: dict[str, Group] = {}
         self.blocks: list[VarBlock] = []
+        self.file_blocks: list[VarBlock] = []
+        """What ``host_vars`` gives it."""
         self._inventory = inventory
 
     def __repr__(self) -> str:
@@ -75,9 +90,13 @@ class Host:
 
     @cached_property
     def variables(self) -> Mapping[str, object]:
-        """All variables that apply, merged and not yet templated: all < parent < child < host < extra."""
+        """All variables that apply, merged and not yet templated.
+
+        As Ansible has it: all < parent < child, first those of the inventory, then those of group_vars;
+        then the host's own of the inventory < host_vars < extra.
+        """
         merged = dict(self._inventory.group_view(self).values)
-        for block in self.blocks:
+        for block in (*self.blocks, *self.file_blocks):
             merged.update(block.values)
         merged.update(self._inventory.extra_vars)
         return MappingProxyType(merged)
@@ -100,12 +119,17 @@ class Host:
     def _magic(self) -> dict[str, object]:
         return {
             "inventory_hostname": self.name,
-            "inventory_hostname_short": self.name.split(".", maxsplit=1)[0],
+            "inventory_hostname_short": self._short_name,
             "inventory_file": self.file,
             "inventory_dir": str(Path(self.file).parent) if self.file else "",
             "group_names": list(self.groups),
             "groups": self._inventory.group_members,
         }
+
+    @property
+    def _short_name(self) -> str:
+        is_address = _IPV4.fullmatch(self.name) or nodeset.is_ipv6(self.name)
+        return self.name if is_address else self.name.split(".", maxsplit=1)[0]
 
     @cached_property
     def _scope(self) -> template.Scope:
@@ -114,16 +138,16 @@ class Host:
     def _where(self, name: str) -> str:
         if name in self._inventory.extra_vars:
             return "extra variables"
-        groups = self._inventory.group_view(self).ordered
-        blocks = [*(block for group in groups for block in group.blocks), *self.blocks]
+        blocks = (*self._inventory.group_view(self).blocks, *self.blocks, *self.file_blocks)
         return next((block.place(name) for block in reversed(blocks) if name in block.values), "")
 
 
 class _GroupView(NamedTuple):
     """What hosts with the same direct groups share."""
 
-    ordered: tuple[Group, ...]
     names: tuple[str, ...]
+    blocks: tuple[VarBlock, ...]
+    """The weakest first."""
     values: Mapping[str, object]
 
 
@@ -137,6 +161,8 @@ class Inventory:
         self.extra_vars = extra_vars
         self.hosts: dict[str, Host] = {}
         self.groups: dict[str, Group] = {"all": Group("all"), "ungrouped": Group("ungrouped")}
+        self.directories: tuple[str, ...] = ()
+        """Where ``group_vars`` and ``host_vars`` were looked for; the later directory wins."""
         self._views: dict[tuple[str, ...], _GroupView] = {}
 
     def add_group(self, name: str) -> Group:
@@ -217,13 +243,18 @@ class Inventory:
         for group in host.direct.values():
             found[group.name] = group
             found |= group.ancestors()
-        ordered = tuple(sorted(found.values(), key=lambda g: (g.depth, g.priority, g.name)))
+        top, *others = sorted(found.values(), key=lambda g: (g.depth, g.priority, g.name))
+        own = [block for group in (top, *others) for block in group.blocks]
         values: dict[str, object] = {}
-        for group in ordered:
-            for block in group.blocks:
-                values.update(block.values)
+        for block in own:
+            values.update(block.values)
         values.pop(PRIORITY, None)
-        return _GroupView(ordered, tuple(sorted(found.keys() - {"all"})), values)
+        files = [block for blocks in top.file_blocks.values() for block in blocks]
+        for directory in self.directories:
+            files += (block for group in others for block in group.file_blocks.get(directory, ()))
+        for block in files:
+            values.update(block.values)
+        return _GroupView(tuple(sorted(found.keys() - {"all"})), (*own, *files), values)
 
 
 class _Members(Mapping[str, list[str]]):

@@ -17,6 +17,7 @@ from jinja2.nativetypes import NativeCodeGenerator
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from fleetpush.errors import InputError
+from fleetpush.inventory.marked import Vaulted, Verbatim
 
 _MARKS = ("{{", "{%", "{#")
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
@@ -157,6 +158,8 @@ def render(text: str, host_vars: Scope) -> str:
 def resolve(name: str, host_vars: Scope) -> object:
     """The finished value of one variable that is there. Raises InputError as ``render`` does."""
     value = host_vars[name]
+    if isinstance(value, Vaulted):
+        raise InputError(f"host {host_vars.host}: variable {name!r} is {value.reason}")
     if not isinstance(value, jinja2.Undefined):
         return value
     try:
@@ -167,7 +170,7 @@ def resolve(name: str, host_vars: Scope) -> object:
 
 
 def _is_template(text: str) -> bool:
-    return any(mark in text for mark in _MARKS)
+    return not isinstance(text, Verbatim) and any(mark in text for mark in _MARKS)
 
 
 def _holds_template(value: object) -> bool:

@@ -122,13 +122,14 @@ DEEP = "all:\n  vars:\n    x: " + "[" * 5000 + "]" * 5000
         ("all:\n  hosts:\n    a: 5\n", 3, "host 'a' must be a mapping, not '5'"),
         ("all:\n  hosts:\n    10:\n", 3, "the key '10' must be text: put it in quotes"),
         ("all:\n  hosts:\n    no:\n", 3, "the key 'no' must be text"),
-        ("all:\n  hosts: web1\n", 2, "hosts of 'all' must be a mapping, not 'web1': write 'web1:'"),
+        ("all:\n  hosts: 5\n", 2, "hosts of 'all' must be a mapping, not '5': write '5:'"),
         ("all:\n  vars: [a]\n", 2, "vars of 'all' must be a mapping, not a list"),
         ("all:\n  vars:\n    1: a\n", 3, "the key '1' must be text"),
         ("all:\n  children:\n    - web\n", 3, "children of 'all' must be a mapping, not a list"),
         ("all:\n  children:\n    web: [a]\n", 3, "group 'web' must be a mapping, not a list"),
         ("all:\n  hosts:\n    a:\n    b:\n    a:\n", 5, "'a' is here twice, first in line 3"),
         ("all:\n  vars:\n    x: {y: 1,\n      y: 2}\n", 4, "'y' is here twice, first in line 3"),
+        ("all: {hosts: {a: , a: }}\n", 1, "'a' is here twice, first in line 1"),
         ("a:\n  hosts:\na:\n", 3, "'a' is here twice, first in line 1"),
         ("all:\n  vars: {x: {{ y }}}\n", 2, "quote values that begin with {{"),
         ("all:\n  host:\n    a:\n", 2, "unknown key 'host' in group 'all': did you mean 'hosts'"),
@@ -144,14 +145,14 @@ DEEP = "all:\n  vars:\n    x: " + "[" * 5000 + "]" * 5000
         ("a:\n  children:\n    a:\n", 3, "'a' would contain itself"),
         ("a:\n  children:\n    all:\n", 3, "'all' would contain itself"),
         ("a: &a\n  children:\n    b: *a\n", 3, "'b' would contain itself"),
-        ("all:\n  vars:\n    p: !vault |\n      $ANSIBLE_VAULT;1.1\n", 3, "vault-encrypted"),
+        ("all:\n  vars:\n    p: !vault [a]\n", 3, "!vault stands before encrypted text only"),
         ("all:\n  vars:\n    p: !thing x\n", 3, "the tag !thing is not supported"),
         ("all:\n  vars:\n    p: !!python/name:os.system\n", 3, "could not determine a constructor"),
         ("all:\n  vars:\n    when: 2024-13-45\n", 3, "month must be"),
         ("all:\n  vars:\n    <<: 5\n", 3, "expected a mapping"),
         ("all:\n  vars:\n    x: &x [*x]\n", 3, "recursive"),
         ("all:\n  hosts:\n    n[5:1]:\n", 3, "ends before it begins"),
-        ("all:\n  hosts:\n    'n[1:'\n", 3, None),
+        ("all:\n  hosts:\n    'n[1:'\n", 3, "never closed"),
         ("all:\n  hosts:\n    'n[1:':\n", 3, "never closed"),
         ("all:\n  hosts:\n    -oProxyCommand=x:\n", 3, "no name for a host"),
         ("all:\n  hosts:\n    a/../b:\n", 3, "no name for a host"),
@@ -186,15 +187,17 @@ def test_a_byte_that_is_not_utf8_is_named_with_its_line(tmp_path: Path) -> None:
         (["dc2.yaml"], r"no such file.*did you mean dc1\.yaml\?"),
         (["dc1"], r"no such file.*did you mean dc1\.yaml\?"),
         (["empty.yaml/x.yaml"], "no such file"),
-        (["inventories"], "is a directory"),
         (["empty.yaml"], "no hosts in empty.yaml"),
         (["nul\0.yaml"], "cannot read the inventory"),
         (["long" * 1000], "cannot read the inventory"),
         (["loop.yaml"], "cannot read the inventory"),
-        (["hosts.ini"], "an INI file.*ansible-inventory -i hosts.ini --list --yaml > hosts.yaml"),
-        (["hosts"], "an INI file"),
-        (["dynamic"], "a script"),
-        (["fleet.toml"], r"a file ending in \.toml"),
+        (["dynamic"], r"a script that is not executable: chmod \+x dynamic"),
+        (["fleet.toml"], "TOML is.*ansible-inventory -i fleet.toml --list --yaml > fleet.yaml"),
+        (["-", "-"], "-i - is there twice"),
+        (
+            ["vaulted.yaml"],
+            r"vaulted\.yaml:1: the whole file is vault-encrypted.*ansible-inventory",
+        ),
         (["-oProxyCommand=x,"], "no name for a host"),
         (["n[2-1],"], "ends before it begins"),
     ],
@@ -206,8 +209,7 @@ def test_a_source_that_cannot_be_used_is_refused(
     (tmp_path / "inventories" / "dc1.yaml").write_text("all: {hosts: {a: }}")
     (tmp_path / "empty.yaml").write_text("web:\n")
     (tmp_path / "loop.yaml").symlink_to("loop.yaml")
-    for name in ("hosts.ini", "hosts"):
-        (tmp_path / name).write_text("# fleet\n\n[web]\nw1\n")
+    (tmp_path / "vaulted.yaml").write_text("$ANSIBLE_VAULT;1.1;AES256\n3030\n")
     (tmp_path / "dynamic").write_text("#!/bin/sh\n")
     (tmp_path / "fleet.toml").write_text("a = 1\n")
     with pytest.raises(InputError, match=reason):
@@ -221,6 +223,7 @@ def test_a_file_without_permission_is_refused(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", refuse)  # as root no mode bits would do
+    (tmp_path / "fleet.yaml").touch()
     with pytest.raises(
         InputError, match=r"cannot read the inventory fleet\.yaml: Permission denied"
     ):

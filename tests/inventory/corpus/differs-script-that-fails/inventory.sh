@@ -1,0 +1,3 @@
+#!/bin/sh
+echo 'no token' >&2
+exit 3
