@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fleetpush.remote import failures
+from fleetpush.remote.asyncssh_errors import is_prohibited
 from fleetpush.remote.channels import ChannelProcess, ChannelStream
 from fleetpush.remote.jump import JumpHosts
 from fleetpush.remote.login import Login
@@ -41,7 +42,7 @@ class AsyncsshConnection:
         except Exception as error:  # asyncssh hands on whatever bad bytes provoke
             if self._conn.is_closed():
                 raise failures.lost(self._place, error) from error
-            raise failures.no_session(self._place, error) from error
+            raise failures.no_session(self._place, failures.text_of(error)) from error
         return session
 
     async def forward(self, address: str, port: int) -> ChannelStream:
@@ -51,7 +52,12 @@ class AsyncsshConnection:
         except Exception as error:  # asyncssh hands on whatever bad bytes provoke
             if self._conn.is_closed():
                 raise failures.lost(self._place, error) from error
-            raise failures.no_forward(self._place, f"{address} port {port}", error) from error
+            raise failures.no_forward(
+                self._place,
+                f"{address} port {port}",
+                failures.text_of(error),
+                prohibited=is_prohibited(error),
+            ) from error
         return stream
 
     async def close(self) -> None:

@@ -7,10 +7,7 @@ import shlex
 import socket
 from typing import TYPE_CHECKING
 
-import asyncssh
-
 from fleetpush.errors import HostError
-from fleetpush.remote.hostkeys import fingerprint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,40 +61,12 @@ def of_close(route: Route, error: Exception) -> HostError:
     """The other end hung up before the handshake was over."""
     return unreachable(
         "handshake_refused",
-        f"{route.place} closes connections before the handshake is over ({_text(error)}): "
+        f"{route.place} closes connections before the handshake is over ({text_of(error)}): "
         "sshd may be at its MaxStartups limit (lower --forks) or penalise this address",
     )
 
 
-def of_ssh(route: Route, error: Exception, phase: str, tried: list[str]) -> HostError:
-    """An error of the SSH layer itself. ``tried`` names keys, and says why others were not used."""
-    if isinstance(error, asyncssh.ChannelOpenError):
-        return _of_jump(route, error)
-    if phase == "login":
-        return _of_login(route, error, tried)
-    if isinstance(error, asyncssh.ConnectionLost):
-        return of_close(route, error)
-    if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        slug, text = "host_key_invalid", "shows a host key that is revoked or not to be trusted"
-    elif isinstance(error, asyncssh.KeyExchangeFailed):
-        slug, text = "no_common_algorithm", "and fleetpush share no algorithm, update its sshd"
-    else:
-        slug, text = "not_ssh", "does not speak SSH 2 as expected, is the port right?"
-    return unreachable(slug, f"{route.place} {text} ({_text(error)})")
-
-
-def _of_login(route: Route, error: Exception, tried: list[str]) -> HostError:
-    if isinstance(error, asyncssh.PermissionDenied):
-        return _refused(route, tried, "")
-    if "authentication" in str(error).lower():  # too many authentication failures
-        return _refused(route, tried, _text(error))
-    return unreachable(
-        "connection_lost",
-        f"{route.place} hung up during the login of {route.user} ({_text(error)}): see its sshd log",
-    )
-
-
-def key_unknown(route: Route, file: Path, key: asyncssh.SSHKey) -> HostError:
+def key_unknown(route: Route, file: Path, shown: str) -> HostError:
     port = "" if route.port == 22 else f"-p {route.port} "
     if route.jump:
         jump = shlex.quote(",".join(route.jump))
@@ -106,16 +75,16 @@ def key_unknown(route: Route, file: Path, key: asyncssh.SSHKey) -> HostError:
         learn = f"ssh-keyscan {port}{route.host} >> {shlex.quote(str(file))}"
     return unreachable(
         "host_key_unknown",
-        f"the host key of {route.place} ({fingerprint(key)}) is not in {file}: compare the "
+        f"the host key of {route.place} ({shown}) is not in {file}: compare the "
         f"fingerprint, then run: {learn} (or use --host-key-checking accept-new)",
     )
 
 
-def key_changed(route: Route, file: Path, name: str, key: asyncssh.SSHKey) -> HostError:
+def key_changed(route: Route, file: Path, name: str, shown: str) -> HostError:
     forget = f"ssh-keygen -R {shlex.quote(name)} -f {shlex.quote(str(file))}"
     return unreachable(
         "host_key_changed",
-        f"the host key of {route.place} CHANGED to {fingerprint(key)}: somebody may be "
+        f"the host key of {route.place} CHANGED to {shown}: somebody may be "
         f"intercepting. If the host was reinstalled, forget the old key: {forget}",
     )
 
@@ -124,31 +93,68 @@ def jump_failed(hop: str, error: HostError) -> HostError:
     return unreachable("jump_failed", f"jump host {hop}: {error}")
 
 
-def no_session(place: str, error: Exception) -> HostError:
+def no_session(place: str, why: str) -> HostError:
     """The connection is there, the channel for a command is not."""
     return HostError(
         "session_refused",
-        f"{place} refuses to run a command ({_text(error)}): check ForceCommand, MaxSessions and "
+        f"{place} refuses to run a command ({why}): check ForceCommand, MaxSessions and "
         "the login shell",
     )
 
 
-def no_forward(place: str, to: str, error: Exception) -> HostError:
-    if isinstance(error, asyncssh.ChannelOpenError) and (
-        error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED
-    ):
+def no_forward(place: str, to: str, why: str, *, prohibited: bool) -> HostError:
+    if prohibited:
         return HostError(
             "forwarding_prohibited", f"{place} forbids TCP forwarding: set AllowTcpForwarding yes"
         )
-    return HostError("forward_refused", f"{place} cannot connect to {to}: {_text(error)}")
+    return HostError("forward_refused", f"{place} cannot connect to {to}: {why}")
+
+
+def behind_jump(route: Route, why: str, *, prohibited: bool) -> HostError:
+    """The last jump host is there, but opens no way to the host."""
+    hop = route.jump[-1] if route.jump else "the jump host"
+    if prohibited:
+        return unreachable(
+            "jump_failed", f"jump host {hop} forbids TCP forwarding: set AllowTcpForwarding yes"
+        )
+    slug = "connection_refused" if "refused" in why.lower() else "unreachable_via_jump"
+    return unreachable(slug, f"jump host {hop} cannot connect to {route.place}: {why}")
+
+
+def key_invalid(route: Route, why: str) -> HostError:
+    return unreachable(
+        "host_key_invalid",
+        f"{route.place} shows a host key that is revoked or not to be trusted ({why})",
+    )
+
+
+def no_common_algorithm(route: Route, why: str) -> HostError:
+    return unreachable(
+        "no_common_algorithm",
+        f"{route.place} and fleetpush share no algorithm, update its sshd ({why})",
+    )
+
+
+def not_ssh(route: Route, why: str) -> HostError:
+    return unreachable(
+        "not_ssh",
+        f"{route.place} does not speak SSH 2 as expected, is the port right? ({why})",
+    )
+
+
+def lost_in_login(route: Route, why: str) -> HostError:
+    return unreachable(
+        "connection_lost",
+        f"{route.place} hung up during the login of {route.user} ({why}): see its sshd log",
+    )
 
 
 def lost(place: str, error: Exception | None) -> HostError:
-    text = f" ({_text(error)})" if error else ""
+    text = f" ({text_of(error)})" if error else ""
     return unreachable("connection_lost", f"the connection to {place} is gone{text}")
 
 
-def _refused(route: Route, tried: list[str], detail: str) -> HostError:
+def refused(route: Route, tried: list[str], detail: str) -> HostError:
     offered = "; ".join(tried) or "no key and no password to offer"
     text = f" ({detail})" if detail else ""
     return unreachable(
@@ -158,15 +164,5 @@ def _refused(route: Route, tried: list[str], detail: str) -> HostError:
     )
 
 
-def _of_jump(route: Route, error: asyncssh.ChannelOpenError) -> HostError:
-    hop = route.jump[-1] if route.jump else "the jump host"
-    if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
-        return unreachable(
-            "jump_failed", f"jump host {hop} forbids TCP forwarding: set AllowTcpForwarding yes"
-        )
-    slug = "connection_refused" if "refused" in str(error).lower() else "unreachable_via_jump"
-    return unreachable(slug, f"jump host {hop} cannot connect to {route.place}: {_text(error)}")
-
-
-def _text(error: Exception) -> str:
+def text_of(error: Exception) -> str:
     return str(error).strip() or type(error).__name__

@@ -3,28 +3,48 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from fleetpush.errors import HostError
 from fleetpush.remote import failures
-from fleetpush.remote.route import route_of_hop
 
 if TYPE_CHECKING:
-    import asyncssh
-
-    from fleetpush.remote.login import Login
+    from fleetpush.remote.route import Route
 
 _DEEPEST_CHAIN = 8
 
 
-class JumpHosts:
+class Tunnel(Protocol):
+    """A logged-in connection, as far as this module needs one."""
+
+    def is_closed(self) -> bool: ...
+
+    def abort(self) -> None: ...
+
+    async def wait_closed(self) -> None: ...
+
+
+T = TypeVar("T", bound=Tunnel)
+
+
+class Opener(Protocol[T]):
+    """What a plugin does to reach a jump host."""
+
+    async def route_to(self, chain: tuple[str, ...]) -> Route:
+        """The way to the last hop of ``chain``. Raises HostError."""
+
+    async def open(self, route: Route, tunnel: T | None = None) -> T:
+        """A logged-in connection, through ``tunnel`` if there is one. Raises HostError."""
+
+
+class JumpHosts(Generic[T]):
     """Keeps a connection for each chain of hops; a later caller gets a new one if it was lost."""
 
-    def __init__(self, login: Login) -> None:
-        self._login = login
-        self._opening: dict[tuple[str, ...], asyncio.Task[asyncssh.SSHClientConnection]] = {}
+    def __init__(self, opener: Opener[T]) -> None:
+        self._opener = opener
+        self._opening: dict[tuple[str, ...], asyncio.Task[T]] = {}
 
-    async def tunnel(self, chain: tuple[str, ...]) -> asyncssh.SSHClientConnection | None:
+    async def tunnel(self, chain: tuple[str, ...]) -> T | None:
         """A connection to the last hop, None for an empty chain.
 
         Raises HostError (``jump_failed``) that names the hop which failed.
@@ -40,9 +60,7 @@ class JumpHosts:
                 result.abort()
                 await result.wait_closed()
 
-    async def _tunnel(
-        self, chain: tuple[str, ...], depth: int
-    ) -> asyncssh.SSHClientConnection | None:
+    async def _tunnel(self, chain: tuple[str, ...], depth: int) -> T | None:
         if not chain:
             return None
         if depth >= _DEEPEST_CHAIN:
@@ -56,17 +74,17 @@ class JumpHosts:
         # One host that gives up must not take the connection from the others.
         return await asyncio.shield(task)
 
-    async def _open(self, chain: tuple[str, ...], depth: int) -> asyncssh.SSHClientConnection:
+    async def _open(self, chain: tuple[str, ...], depth: int) -> T:
         try:
-            route = route_of_hop(chain, self._login.config, self._login.settings.private_key)
-            return await self._login.open(route, await self._tunnel(route.jump, depth + 1))
+            route = await self._opener.route_to(chain)
+            return await self._opener.open(route, await self._tunnel(route.jump, depth + 1))
         except HostError as error:
             if error.slug == "jump_failed":
                 raise
             raise failures.jump_failed(chain[-1], error) from error
 
 
-def _is_spent(task: asyncio.Task[asyncssh.SSHClientConnection]) -> bool:
+def _is_spent(task: asyncio.Task[T]) -> bool:
     """Failed, cancelled, or its connection is gone."""
     if not task.done():
         return False

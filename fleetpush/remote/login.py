@@ -4,43 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 from typing import TYPE_CHECKING
 
 import asyncssh
 
 from fleetpush.remote import failures
+from fleetpush.remote.asyncssh_errors import of_ssh
 from fleetpush.remote.dial import Dialler
-from fleetpush.remote.hostkeys import KnownHosts, KnownKeys
 from fleetpush.remote.keys import KeyStore
+from fleetpush.remote.retries import Retries
+from fleetpush.remote.route import route_of_hop
 from fleetpush.remote.sshconfig import SshConfig
+from fleetpush.remote.trust import Trust
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
     from fleetpush.errors import HostError
+    from fleetpush.remote.hostkeys import KnownKeys
     from fleetpush.remote.route import Route
     from fleetpush.remote.settings import SshSettings
 
-_REFUSALS = (
-    3  # an sshd that is being restarted refuses for a moment; a closed port does so for ever
-)
-_FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 2.0
 _KEEPALIVES = 3
 
 
 class _Client(asyncssh.SSHClient):
     """One login: which phase it is in, and what came of the host key."""
 
-    def __init__(self, login: Login, route: Route, hosts: KnownHosts, known: KnownKeys) -> None:
+    def __init__(self, login: Login, route: Route, known: KnownKeys) -> None:
         self.phase = "connect"
         self.verdict: HostError | None = None
         self.scope: asyncio.Timeout | None = None
         self._login = login
         self._route = route
-        self._hosts = hosts
         self._known = known
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
@@ -57,20 +53,8 @@ class _Client(asyncssh.SSHClient):
         self, host: str, addr: str, port: int, key: asyncssh.SSHKey
     ) -> bool:
         """Asked only about a key that known_hosts did not list for this name."""
-        hosts, known, path = self._hosts, self._known, self._hosts.path
-        if hosts.knows(known, key):  # another connection to the same host came first
-            return True
-        if hosts.is_changed(known):
-            self.verdict = failures.key_changed(self._route, path, known.name, key)
-            return False
-        if self._login.settings.host_key_checking != "accept-new":
-            self.verdict = failures.key_unknown(self._route, path, key)
-            return False
-        try:
-            hosts.add(known, key)
-        except OSError as error:
-            self._login.warn(f"cannot write {path}: {error.strerror}; new host keys are not kept")
-        return True
+        self.verdict = self._login.trust.doubt(self._route, self._known, key)
+        return self.verdict is None
 
 
 class Login:
@@ -85,7 +69,7 @@ class Login:
         self.warnings: list[str] = list(self.config.warnings)
         self._keys = KeyStore()
         self._dialler = Dialler()
-        self._known_hosts: dict[tuple[Path, ...], KnownHosts] = {}
+        self.trust = Trust(settings, self.warn)
         self._options = asyncssh.SSHClientConnectionOptions(**_shared_options(settings))
 
     async def open(
@@ -101,15 +85,14 @@ class Login:
             route.keys, config.identity_files, identities_only=config.identities_only
         )
         tried = [*offer.names, *offer.troubles, *(["the password"] if route.password else [])]
-        hosts = self._hosts_of(route)
-        known = hosts.lookup(route.host, route.port, config.host_key_alias)
+        known = self.trust.known(route)
         options = self._options_of(route, known, offer.pairs)
         wait = config.connect_timeout or self.settings.connect_timeout
         clock = asyncio.get_running_loop().time
         deadline = clock() + wait
-        attempt = 0
+        retries = Retries(deadline)
         while True:
-            client = _Client(self, route, hosts, known)
+            client = _Client(self, route, known)
             try:
                 async with asyncio.timeout_at(deadline) as client.scope:
                     return await self._attempt(route, tunnel, client, options)
@@ -118,11 +101,16 @@ class Login:
                     wait = self.settings.login_timeout
                 raise failures.timed_out(route, client.phase, wait) from None
             except Exception as error:  # asyncssh hands on whatever bad bytes provoke
-                attempt += 1
-                pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1)
-                if not _worth_another_try(error, client, attempt) or clock() + pause > deadline:
+                pause = None
+                if _worth_another_try(error, client):
+                    refused = isinstance(error, ConnectionRefusedError)
+                    pause = retries.pause(clock(), refused=refused)
+                if pause is None:
                     raise _failure(route, error, client, tried, tunnel) from error
                 await asyncio.sleep(pause)
+
+    async def route_to(self, chain: tuple[str, ...]) -> Route:
+        return route_of_hop(chain, self.config, self.settings.private_key)
 
     def warn(self, message: str) -> None:
         if message not in self.warnings:
@@ -151,13 +139,6 @@ class Login:
         except BaseException:
             sock.close()
             raise
-
-    def _hosts_of(self, route: Route) -> KnownHosts:
-        given = self.settings.known_hosts
-        paths = (given,) if given else route.config.known_hosts
-        if paths not in self._known_hosts:
-            self._known_hosts[paths] = KnownHosts(paths)
-        return self._known_hosts[paths]
 
     def _options_of(
         self, route: Route, known: KnownKeys, pairs: list[asyncssh.SSHKeyPair]
@@ -207,12 +188,11 @@ def _shared_options(settings: SshSettings) -> dict[str, Any]:
     }
 
 
-def _worth_another_try(error: Exception, client: _Client, attempt: int) -> bool:
+def _worth_another_try(error: Exception, client: _Client) -> bool:
     if client.phase == "login" or client.verdict is not None:
         return False
-    if isinstance(error, ConnectionRefusedError):
-        return attempt < _REFUSALS
-    return isinstance(error, asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError)
+    hung_up = asyncssh.ConnectionLost | ConnectionResetError | BrokenPipeError
+    return isinstance(error, ConnectionRefusedError | hung_up)
 
 
 def _failure(
@@ -228,4 +208,4 @@ def _failure(
         return failures.jump_failed(route.jump[-1], failures.lost(route.jump[-1], None))
     if isinstance(error, OSError):
         return failures.of_socket(route, error)
-    return failures.of_ssh(route, error, client.phase, tried)
+    return of_ssh(route, error, client.phase, tried)
