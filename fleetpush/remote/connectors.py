@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import resource
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fleetpush.errors import HostError, InputError
 from fleetpush.remote.local import LocalConnector
 from fleetpush.remote.target import CONNECTIONS
 
 if TYPE_CHECKING:
-    from fleetpush.remote.asyncssh_plugin import AsyncsshConnector
     from fleetpush.remote.connection import Connection, Connector, Target
     from fleetpush.remote.settings import SshSettings
+
+
+class _Plugin(Protocol):
+    """A connector of hosts elsewhere."""
+
+    @property
+    def warnings(self) -> list[str]: ...
+
+    async def connect(self, target: Target) -> Connection: ...
+
+    async def close(self) -> None: ...
 
 
 class Connectors:
@@ -21,12 +31,13 @@ class Connectors:
     def __init__(self, settings: SshSettings) -> None:
         self._settings = settings
         self._local = LocalConnector()
-        self._asyncssh: AsyncsshConnector | None = None
+        self._plugins: dict[str, _Plugin] = {}
 
     @property
     def warnings(self) -> list[str]:
         """What was ignored or could not be kept, for the operator; grows as hosts connect."""
-        return [] if self._asyncssh is None else self._asyncssh.warnings
+        found = [text for plugin in self._plugins.values() for text in plugin.warnings]
+        return list(dict.fromkeys(found))
 
     async def connect(self, target: Target) -> Connection:
         """Raises HostError; InputError for an ssh_config or known_hosts that cannot be read."""
@@ -34,24 +45,32 @@ class Connectors:
 
     async def close(self) -> None:
         """Closes what hosts share (jump hosts, the agent); their own connections are the caller's."""
-        if self._asyncssh is not None:
-            await self._asyncssh.close()
+        for plugin in self._plugins.values():
+            await plugin.close()
 
     def _connector(self, target: Target) -> Connector:
-        plugin = CONNECTIONS.get(target.connection)
-        if plugin == "local":
+        name = CONNECTIONS.get(target.connection)
+        if name == "local":
             return self._local
-        if plugin is None:
+        if name is None:
             raise HostError(
                 "unknown_connection",
                 f"there is no connection {target.connection!r}: use {', '.join(CONNECTIONS)}",
             )
-        if self._asyncssh is None:
-            # Imported here: a third of a second that a local run need not wait for.
-            from fleetpush.remote.asyncssh_plugin import AsyncsshConnector  # noqa: PLC0415
+        if name not in self._plugins:
+            self._plugins[name] = _load(name, self._settings)
+        return self._plugins[name]
 
-            self._asyncssh = AsyncsshConnector(self._settings)
-        return self._asyncssh
+
+def _load(name: str, settings: SshSettings) -> _Plugin:
+    """Imports a plugin when its first host asks: a third of a second that other runs need not wait for."""
+    if name == "paramiko":
+        from fleetpush.remote.paramiko_plugin import ParamikoConnector  # noqa: PLC0415 (see above)
+
+        return ParamikoConnector(settings)
+    from fleetpush.remote.asyncssh_plugin import AsyncsshConnector  # noqa: PLC0415 (see above)
+
+    return AsyncsshConnector(settings)
 
 
 def raise_fd_limit(needed: int) -> None:

@@ -12,13 +12,10 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 from fleetpush.errors import HostError
+from fleetpush.remote.keyfiles import DEFAULT_FILES, trouble_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-DEFAULT_FILES = tuple(
-    Path("~/.ssh") / name for name in ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk")
-)
 
 
 @dataclass
@@ -112,15 +109,8 @@ def _load(path: Path, agent: list[asyncssh.SSHKeyPair]) -> Identity:
         return Identity(held)
     try:
         return Identity(list(asyncssh.load_keypairs(str(path))))
-    except FileNotFoundError:
-        trouble = f"there is no private key {path}"
-    except OSError as error:
-        trouble = f"cannot read the private key {path}: {error.strerror}"
-    except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
-        trouble = f"{path} is not a private key that can be used: {error}"
-        if "passphrase" in str(error).lower():
-            trouble = f"the private key {path} is encrypted and not in an agent: run ssh-add {path}"
-    return Identity(trouble=trouble)
+    except (OSError, asyncssh.KeyEncryptionError, asyncssh.KeyImportError) as error:
+        return Identity(trouble=trouble_of(path, error))
 
 
 def _in_agent(path: Path, agent: list[asyncssh.SSHKeyPair]) -> list[asyncssh.SSHKeyPair]:

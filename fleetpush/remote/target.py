@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from fleetpush.remote.settings import SshSettings
 
-CONNECTIONS = {"asyncssh": "asyncssh", "ssh": "asyncssh", "smart": "asyncssh", "local": "local"}
+CONNECTIONS = {
+    "asyncssh": "asyncssh",
+    "ssh": "asyncssh",
+    "smart": "asyncssh",
+    "paramiko": "paramiko",
+    "paramiko_ssh": "paramiko",
+    "openssh": "openssh",
+    "local": "local",
+}
 """What ``ansible_connection`` may say, and the plugin that serves it."""
 
 _INTERPRETER_DISCOVERY = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.fleet.sshd import SshdFleet, sshd_fleet
+from tests.remote.talk import Plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,16 @@ def fleet() -> Iterator[SshdFleet]:
 def no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     """The agent of whoever runs the tests must not decide them."""
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+
+PLUGINS = ("asyncssh", "paramiko")
+
+
+@pytest.fixture(params=PLUGINS)
+def plugin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each connection plugin that reaches hosts over SSH, in turn."""
+    monkeypatch.setattr(Plugin, "name", request.param)
+    return str(request.param)
 
 
 @pytest.fixture

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from tests.fleet.sshd import SshdFleet
 
 
+class Plugin:
+    """The connection plugin that the tests are about at the moment."""
+
+    name = "asyncssh"
+
+
 class Heard:
     """A ProcessHandler for tests: everything so far, and ways to wait for more."""
 
@@ -77,6 +83,7 @@ def target(fleet: SshdFleet, index: int = 0, **changes: object) -> Target:
         "port": fleet.port,
         "user": fleet.user,
         "private_key": fleet.key,
+        "connection": Plugin.name,
     }
     return Target(**{**fields, **changes})  # type: ignore[arg-type]
 

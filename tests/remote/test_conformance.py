@@ -38,13 +38,17 @@ class Reach(NamedTuple):
         with_connectors(self.settings, whole)
 
 
-@pytest.fixture(params=[pytest.param("asyncssh", marks=pytest.mark.sshd), "local"])
+REMOTE = [pytest.param(name, marks=pytest.mark.sshd) for name in ("asyncssh", "paramiko")]
+
+
+@pytest.fixture(params=[*REMOTE, "local"])
 def reach(request: pytest.FixtureRequest, tmp_path: Path) -> Reach:
     if request.param == "local":
         here = Target(name="here", address="localhost", connection="local")
         return Reach(here, SshSettings(), tmp_path)
     fleet = request.getfixturevalue("fleet")
-    return Reach(target(fleet), settings(fleet), fleet.home(0))
+    there = target(fleet, connection=request.param)
+    return Reach(there, settings(fleet), fleet.home(0))
 
 
 def test_a_megabyte_comes_back_byte_for_byte(reach: Reach) -> None:

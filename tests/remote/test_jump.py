@@ -24,7 +24,7 @@ from tests.remote.talk import (
 if TYPE_CHECKING:
     from fleetpush.remote.connectors import Connectors
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("plugin")]
 
 
 def hop(fleet: SshdFleet, index: int) -> str:

@@ -15,6 +15,7 @@ from fleetpush.errors import HostError
 from fleetpush.remote.connection import Target
 from fleetpush.remote.settings import SshSettings
 from tests.remote.talk import (
+    Plugin,
     advice,
     bare_settings,
     connections_to,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from fleetpush.remote.connectors import Connectors
     from tests.fleet.sshd import SshdFleet
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("plugin")]
 
 
 def test_a_key_that_the_host_does_not_know_is_unreachable(fleet: SshdFleet, tmp_path: Path) -> None:
@@ -129,6 +130,7 @@ def test_a_password_logs_in_where_the_host_wants_one(tmp_path: Path) -> None:
                 "address": "127.0.0.1",
                 "port": listener.get_port(),
                 "user": "ann",
+                "connection": Plugin.name,
             }
             conn = await connectors.connect(Target(**there, password="s3cret"))
             await conn.close()
@@ -161,7 +163,9 @@ def test_an_alias_of_ssh_config_brings_everything_with_it(
         f"Host *\n  Include {tmp_path}/common\n"
     )
     before = connections_to(fleet, 0)
-    says_hello(SshSettings(ssh_config=config), Target(name="web", address="web"))
+    says_hello(
+        SshSettings(ssh_config=config), Target(name="web", address="web", connection=Plugin.name)
+    )
     assert connections_to(fleet, 0) - before == 1
     assert connections_to(fleet, 1) == 1
 

@@ -13,6 +13,7 @@ from fleetpush.remote.target import target_of
 from tests.fleet.sshd import SshdFleet, sshd_fleet
 from tests.remote.listener import Listener
 from tests.remote.talk import (
+    Plugin,
     eventually,
     run,
     says_hello,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from fleetpush.remote.connectors import Connectors
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("plugin")]
 
 
 def test_each_host_has_a_home_of_its_own(fleet: SshdFleet) -> None:
@@ -82,7 +83,7 @@ def test_a_connect_that_is_cancelled_leaves_its_slot_to_others(fleet: SshdFleet)
 
 def test_the_hosts_of_an_inventory_are_reached_as_it_says(fleet: SshdFleet, tmp_path: Path) -> None:
     inventory = load([str(fleet.inventory(tmp_path / "fleet.yaml"))], cwd=tmp_path)
-    chosen = settings(fleet)
+    chosen = settings(fleet, connection=Plugin.name)
     targets = [target_of(host, chosen) for host in inventory.hosts.values()]
     assert targets == [target(fleet, index) for index in range(40)]
     says_hello(chosen, *targets[::10])

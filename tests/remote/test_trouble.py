@@ -14,6 +14,7 @@ from tests.fleet.sshd import SshdFleet, sshd_fleet
 from tests.remote.listener import Listener
 from tests.remote.talk import (
     Heard,
+    Plugin,
     bare_settings,
     failure,
     run,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from fleetpush.remote.connectors import Connectors
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("plugin")]
 
 
 def test_a_closed_port_refuses(fleet: SshdFleet, unused_port: int) -> None:
@@ -82,7 +83,13 @@ def test_a_login_that_never_ends_times_out_by_its_own_clock(tmp_path: Path) -> N
             "127.0.0.1", 0, server_factory=Server, server_host_keys=[host_key]
         )
         try:
-            there = Target(name="h", address="127.0.0.1", port=listener.get_port(), user="ann")
+            there = Target(
+                name="h",
+                address="127.0.0.1",
+                port=listener.get_port(),
+                user="ann",
+                connection=Plugin.name,
+            )
             with pytest.raises(HostError, match="login") as error:
                 await connectors.connect(there)
             assert error.value.slug == "unreachable_timeout"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.fleet.sshd import SshdFleet
 
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("plugin")]
 
 
 def test_an_unknown_host_key_is_refused_until_the_advice_is_followed(
