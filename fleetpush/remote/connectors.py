@@ -68,6 +68,10 @@ def _load(name: str, settings: SshSettings) -> _Plugin:
         from fleetpush.remote.paramiko_plugin import ParamikoConnector  # noqa: PLC0415 (see above)
 
         return ParamikoConnector(settings)
+    if name == "openssh":
+        from fleetpush.remote.openssh_plugin import OpensshConnector  # noqa: PLC0415 (see above)
+
+        return OpensshConnector(settings)
     from fleetpush.remote.asyncssh_plugin import AsyncsshConnector  # noqa: PLC0415 (see above)
 
     return AsyncsshConnector(settings)

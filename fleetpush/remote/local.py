@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 from functools import partial
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from fleetpush.errors import HostError
 from fleetpush.remote.connection import ENDED_BY_SIGNAL
@@ -20,10 +20,18 @@ if TYPE_CHECKING:
 SHELL = "/bin/sh"
 
 
-class _Reader(asyncio.Protocol):
+class Piped(Protocol):
+    """A process whose outputs come by pipes."""
+
+    def said(self, data: bytes, stderr: bool) -> None: ...
+
+    def pipe_closed(self) -> None: ...
+
+
+class Reader(asyncio.Protocol):
     """One of the process's outputs."""
 
-    def __init__(self, owner: LocalProcess, stderr: bool) -> None:
+    def __init__(self, owner: Piped, stderr: bool) -> None:
         self._owner = owner
         self._stderr = stderr
 
@@ -59,7 +67,7 @@ class LocalProcess:
         try:
             self._stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, stdin)
             for pipe, is_stderr in ((stdout, False), (stderr, True)):
-                transport, _ = await loop.connect_read_pipe(partial(_Reader, self, is_stderr), pipe)
+                transport, _ = await loop.connect_read_pipe(partial(Reader, self, is_stderr), pipe)
                 self._outputs.append(transport)
         except BaseException:  # cancelled half-way: nobody has a handle to end it by
             self.kill()

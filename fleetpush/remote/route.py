@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fleetpush.errors import HostError
 from fleetpush.remote.target import local_user
@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fleetpush.remote.connection import Target
-    from fleetpush.remote.sshconfig import HostConfig, SshConfig
+    from fleetpush.remote.sshconfig import HostConfig
 
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """``jump`` is the chain of jump hosts, first hop first, each ``[user@]host[:port]``."""
+    """``jump`` is the chain of jump hosts, first hop first, each ``[user@]host[:port]``.
+
+    ``alias`` is what the operator would give to ssh.
+    """
 
     name: str
+    alias: str
     host: str
     port: int
     user: str
@@ -43,12 +47,19 @@ class Route:
         return re.sub("%[%hpr]", lambda token: tokens[token[0]], command)
 
 
-def route_of(target: Target, config: SshConfig) -> Route:
+class Lookup(Protocol):
+    """Where ssh_config is looked up."""
+
+    def lookup(self, host: str) -> HostConfig: ...
+
+
+def route_of(target: Target, config: Lookup) -> Route:
     """Raises HostError for a jump host that cannot be read."""
     found = config.lookup(target.address)
     port = target.port or found.port or 22
     return Route(
         name=target.name,
+        alias=target.address,
         host=found.hostname,
         port=port,
         user=target.user or found.user or local_user(),
@@ -59,17 +70,18 @@ def route_of(target: Target, config: SshConfig) -> Route:
     )
 
 
-def route_of_hop(chain: tuple[str, ...], config: SshConfig, key: Path | None) -> Route:
+def route_of_hop(chain: tuple[str, ...], config: Lookup, key: Path | None) -> Route:
     """The last hop of ``chain``, reached by way of the ones before it.
 
     Its own ProxyJump counts where the chain does not say, as in ssh.
     """
     hop = chain[-1]
-    user, alias, port = _parts(hop)
+    user, alias, port = parts_of(hop)
     found = config.lookup(alias)
     port = port or found.port or 22
     return Route(
         name=hop,
+        alias=alias,
         host=found.hostname,
         port=port,
         user=user or found.user or local_user(),
@@ -84,11 +96,11 @@ def _chain(jump: str | None, alias: str, port: int) -> tuple[str, ...]:
         return ()
     hops = tuple(hop.strip().removeprefix("ssh://") for hop in jump.split(","))
     # "Host *" with a ProxyJump matches the jump host too: it is not its own way.
-    own = any(_parts(hop)[1] == alias and _parts(hop)[2] in (None, port) for hop in hops)
+    own = any(parts_of(hop)[1] == alias and parts_of(hop)[2] in (None, port) for hop in hops)
     return () if own else hops
 
 
-def _parts(hop: str) -> tuple[str | None, str, int | None]:
+def parts_of(hop: str) -> tuple[str | None, str, int | None]:
     """(user, host, port) of ``[user@]host[:port]``; an IPv6 address with a port is in brackets."""
     user, _, place = hop.rpartition("@")
     port = ""

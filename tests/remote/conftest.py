@@ -26,7 +26,7 @@ def no_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
 
 
-PLUGINS = ("asyncssh", "paramiko")
+PLUGINS = ("asyncssh", "paramiko", "openssh")
 
 
 @pytest.fixture(params=PLUGINS)
