@@ -113,7 +113,7 @@ def _of_host_key(route: Route, said: Said, text: str) -> HostError:
 def _of_login(route: Route, said: Said, text: str, *, password_given: bool) -> HostError:
     for path in route.keys:
         trouble = trouble_of_key(path.expanduser())
-        if trouble and not _was_offered(said, path):
+        if trouble and not _agent_has(said, path):
             return failures.unreachable("private_key_unusable", trouble)
     if "Permission denied" in text or "Too many authentication failures" in text:
         tried = list(dict.fromkeys(_TRIED.findall(said.text)))
@@ -147,8 +147,10 @@ def _is_locked(text: str) -> bool:
     return data.startswith(magic) and not data.startswith(magic + b"\0\0\0\4none")
 
 
-def _was_offered(said: Said, path: Path) -> bool:
-    return f"Offering public key: {path.expanduser()} " in said.text
+def _agent_has(said: Said, path: Path) -> bool:
+    """ssh offers the public half of a locked key, too, before it finds that it cannot sign."""
+    name = re.escape(str(path.expanduser()))
+    return re.search(rf"Offering public key: {name} .*\bagent\b", said.text) is not None
 
 
 def _gone(route: Route, line: str, _seconds: float) -> HostError:

@@ -35,7 +35,7 @@ class _Answer:
 
 
 class Login:
-    """Opens connections; what ssh_config says is asked of ssh itself, so that it means what it means there."""
+    """Opens connections. What ssh_config says is asked of ssh itself: it means what it means there."""
 
     def __init__(self, settings: SshSettings, room: Room) -> None:
         self.settings = settings

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
 from fleetpush.errors import HostError
+from fleetpush.remote import bootstrap
 from fleetpush.remote.connection import ENDED_BY_SIGNAL, Target
 from fleetpush.remote.settings import SshSettings
 from tests.remote.conftest import PLUGINS
@@ -59,6 +61,30 @@ def test_a_megabyte_comes_back_byte_for_byte(reach: Reach) -> None:
         heard = await run(conn, "cat", payload)
         assert bytes(heard.out) == payload
         assert heard.ends == [(0, "exit status 0")]
+
+    reach.run(work)
+
+
+def test_the_real_bootstrap_brings_an_agent_up(reach: Reach) -> None:
+    config = {
+        "ssh": reach.target.connection != "local",
+        "address": "127.0.0.1",
+        "ports": [47600, 47699],
+        "dest": str(reach.shared / "model.pt"),
+        "files": [["model.pt", 0]],
+        "token": "any",
+        "marker": "here-it-is",
+    }
+
+    async def work(conn: Connection) -> None:
+        heard = Heard()
+        process = await conn.start(bootstrap.command(None, bootstrap.PROBE), heard)
+        process.write(bootstrap.payload(config, b"", bootstrap.PROBE))
+        await heard.until(lambda: b'"hello"' in heard.out and heard.out.endswith(b"\n"))
+        hello = json.loads(heard.out.split(b"here-it-is\n")[1].splitlines()[0])
+        assert (hello["is"], hello.get("failed")) == ("hello", None)
+        process.write(b'{"do":"leave"}\n')
+        assert (await heard.end())[0] == 0
 
     reach.run(work)
 

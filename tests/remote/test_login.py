@@ -54,6 +54,8 @@ def test_no_key_at_all_says_so(
     assert "--private-key" in str(error)
 
 
+# ssh itself looks into the home of /etc/passwd, whatever HOME says.
+@pytest.mark.parametrize("plugin", ["asyncssh", "paramiko"], indirect=True)
 def test_the_default_key_is_found(
     fleet: SshdFleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +91,8 @@ def test_an_encrypted_key_works_once_the_advice_is_followed(
     with agent(tmp_path / "agent", fleet.key) as socket:
         monkeypatch.setenv("SSH_AUTH_SOCK", socket)
         says_hello(settings(fleet), *(target(fleet, i, private_key=key) for i in range(10)))
-        says_hello(settings(fleet), target(fleet, private_key=None))
+        if Plugin.name != "openssh":  # it would offer the keys of whoever runs the tests first
+            says_hello(settings(fleet), target(fleet, private_key=None))
 
 
 @contextlib.contextmanager

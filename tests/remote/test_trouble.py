@@ -57,6 +57,8 @@ def test_a_name_that_cannot_resolve_is_named(fleet: SshdFleet) -> None:
 def test_a_port_without_an_sshd_costs_the_time_out_at_most(
     fleet: SshdFleet, greeting: bytes, slug: str
 ) -> None:
+    if Plugin.name == "openssh" and b"\xff" in greeting:
+        slug = "unreachable_timeout"  # any bytes are a version to it: it waits for more
     with Listener(greeting) as listener:
         there = target(fleet, address="127.0.0.1", port=listener.port)
         assert failure(settings(fleet, connect_timeout=0.4), there).slug == slug
