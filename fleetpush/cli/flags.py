@@ -248,7 +248,7 @@ ConnectionPlugin = Annotated[
         "-c",
         "--connection",
         metavar="PLUGIN",
-        help="asyncssh (default) or local.",
+        help="asyncssh (default), paramiko, openssh or local, where ansible_connection is not set.",
         autocompletion=completion.connections,
         rich_help_panel=SSH,
     ),

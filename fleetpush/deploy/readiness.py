@@ -19,7 +19,7 @@ from fleetpush.deploy.fleet import choose
 from fleetpush.deploy.probing import ProbedHost
 from fleetpush.deploy.source import layout_of
 from fleetpush.errors import HostError, HostFailure
-from fleetpush.remote.connectors import Connectors, raise_fd_limit
+from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -66,7 +66,8 @@ class Check:
         if options.sources:
             layout, _ = layout_of([Path(s) for s in options.sources], None, len(places))
             files = [(file.path, file.size) for file in layout.files]
-        raise_fd_limit(3 * len(places) + 2 * CALLS_AT_ONCE + 256)
+        opened = files_for(place.target for place in places)
+        raise_fd_limit(opened + 2 * CALLS_AT_ONCE + 256)
         self._hosts = [ProbedHost(number, place) for number, place in enumerate(places)]
         connectors = Connectors(options.ssh)
         beating = asyncio.create_task(self._beat())

@@ -23,7 +23,7 @@ from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.reporting import Chronicle
 from fleetpush.deploy.source import make_manifest
 from fleetpush.errors import FleetpushError, HostFailure, InputError, SourceChangedError
-from fleetpush.remote.connectors import Connectors, raise_fd_limit
+from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 from fleetpush.swarm.plan import plan_for
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Run:
     async def execute(self) -> RunReport:
         """Raises FleetpushError only for what is wrong before any host is touched."""
         places = choose(self._options, lambda text: self._chronicle.notice("warning", text))
-        raise_fd_limit(3 * len(places) + 256)
+        raise_fd_limit(files_for(place.target for place in places) + 256)
         self._members = {
             str(i): Member(str(i), place.name, place.rack, self._changed)
             for i, place in enumerate(places)

@@ -1,4 +1,4 @@
-"""What a connection to a host can do, whatever carries it: asyncssh or a local process."""
+"""What a connection to a host can do, whatever carries it: a plugin or a local process."""
 
 from __future__ import annotations
 

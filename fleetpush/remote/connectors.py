@@ -10,6 +10,8 @@ from fleetpush.remote.local import LocalConnector
 from fleetpush.remote.target import CONNECTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from fleetpush.remote.connection import Connection, Connector, Target
     from fleetpush.remote.settings import SshSettings
 
@@ -75,6 +77,18 @@ def _load(name: str, settings: SshSettings) -> _Plugin:
     from fleetpush.remote.asyncssh_plugin import AsyncsshConnector  # noqa: PLC0415 (see above)
 
     return AsyncsshConnector(settings)
+
+
+_FILES = {"asyncssh": 3, "paramiko": 3, "local": 3, "openssh": 8}
+"""Open files that a host takes at most, a link that runs through its connection included.
+
+openssh: its stderr, a socket and three pipes for the agent, a socket and two pipes for a link.
+"""
+
+
+def files_for(targets: Iterable[Target]) -> int:
+    """Open files that connections to ``targets`` take in this process, all at once."""
+    return sum(_FILES[CONNECTIONS.get(target.connection, "asyncssh")] for target in targets)
 
 
 def raise_fd_limit(needed: int) -> None:

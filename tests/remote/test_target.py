@@ -8,7 +8,7 @@ import pytest
 
 from fleetpush.errors import HostError, InputError
 from fleetpush.remote.connection import Target
-from fleetpush.remote.connectors import Connectors, raise_fd_limit
+from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 from fleetpush.remote.settings import SshSettings
 from fleetpush.remote.target import target_of
 
@@ -137,6 +137,30 @@ def test_what_is_ignored_is_said(arguments: str, word: str) -> None:
     assert len(heard) == 1
     assert word in heard[0]
     assert "web1" not in heard[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "plugin"),
+    [
+        ("ssh", "asyncssh"),
+        ("smart", "asyncssh"),
+        ("paramiko_ssh", "paramiko"),
+        ("paramiko", "paramiko"),
+        ("openssh", "openssh"),
+        ("local", "local"),
+    ],
+)
+def test_ansibles_names_of_connections_mean_our_plugins(said: str, plugin: str) -> None:
+    assert target_of(FakeHost(), SshSettings(connection=said)).connection == plugin
+    host = FakeHost(ansible_connection=said)
+    assert target_of(host, SshSettings(connection="local")).connection == plugin
+
+
+def test_the_files_that_a_run_needs_depend_on_how_hosts_are_reached() -> None:
+    def needed(connection: str) -> int:
+        return files_for([Target(name="h", address="h", connection=connection)] * 10)
+
+    assert needed("openssh") > needed("asyncssh") == needed("paramiko")
 
 
 def test_an_unknown_connection_flag_is_bad_input() -> None:
