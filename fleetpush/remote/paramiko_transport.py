@@ -7,7 +7,14 @@ import threading
 from typing import TYPE_CHECKING, ClassVar
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_CHANNEL_REQUEST
+from paramiko.common import (
+    MSG_CHANNEL_CLOSE,
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EOF,
+    MSG_CHANNEL_REQUEST,
+    MSG_CHANNEL_WINDOW_ADJUST,
+    cMSG_CHANNEL_REQUEST,
+)
 from paramiko.message import Message
 
 if TYPE_CHECKING:
@@ -22,6 +29,15 @@ _HANDSHAKE_SECONDS = 3600.0
 
 _PROHIBITED = 1
 """What a server says (RFC 4254, 5.1) when it may not open a channel, rather than could not."""
+
+_OF_A_CHANNEL = (
+    MSG_CHANNEL_WINDOW_ADJUST,
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_EOF,
+    MSG_CHANNEL_CLOSE,
+    MSG_CHANNEL_REQUEST,
+)
+"""What we send about one channel: its number at the server follows at once."""
 
 _IDLE_CHECK = 1.0
 """Seconds between two looks of a transport's thread at whether it should end; paramiko's own is 0.1."""
@@ -62,6 +78,8 @@ class Transport(paramiko.Transport):
         self._goodbye = ""
         self._refusals: dict[int, Refused] = {}
         self._of_thread = threading.local()
+        self._order = threading.Lock()
+        self._closed_channels: set[int] = set()
         sock.settimeout(_IDLE_CHECK)
         options = self.get_security_options()
         options.key_types = [kind for kind in key_types if kind in options.key_types]
@@ -88,7 +106,8 @@ class Transport(paramiko.Transport):
             return self.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0))
         except paramiko.SSHException as error:
             # paramiko keeps one error for a whole transport: it may be another channel's.
-            refusal = self._refusals.pop(self._of_thread.chanid, None)
+            number = getattr(self._of_thread, "chanid", -1)  # none, if it was lost before that
+            refusal = self._refusals.pop(number, None)
             if refusal is None:
                 raise
             raise refusal from error
@@ -97,6 +116,29 @@ class Transport(paramiko.Transport):
         """Why the connection ended, as far as anybody said."""
         error = self.saved_exception
         return self._goodbye or (str(error) if error is not None else "")
+
+    def _send_message(self, message: Message) -> None:
+        """Drops what a thread had ready for a channel that another thread, or the server, has closed since.
+
+        paramiko lets the two overtake each other, and OpenSSH answers data on a closed channel by closing
+        the connection: that of every host behind it, where this is a jump host's.
+        """
+        head = message.asbytes()[:5]
+        with self._order:
+            if head[0] in _OF_A_CHANNEL:
+                number = int.from_bytes(head[1:], "big")
+                if number in self._closed_channels:
+                    return
+                if head[0] == MSG_CHANNEL_CLOSE:
+                    self._closed_channels.add(number)
+            super()._send_message(message)  # type: ignore[misc]  # not in the stubs
+
+    def _parse_channel_open_success(self, message: Message) -> None:
+        at = message.packet.tell()
+        message.get_int()
+        self._closed_channels.discard(message.get_int())  # the server gives its numbers out again
+        message.packet.seek(at)
+        super()._parse_channel_open_success(message)  # type: ignore[misc]  # not in the stubs
 
     def _next_channel(self) -> int:
         self._of_thread.chanid = super()._next_channel()  # type: ignore[misc]  # not in the stubs

@@ -236,6 +236,32 @@ def test_forward_carries_bytes_both_ways_and_half_closes(reach: Reach) -> None:
     reach.run(work)
 
 
+def test_streams_that_end_in_mid_write_do_not_touch_the_rest(reach: Reach) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.transport.abort()
+
+    async def work(conn: Connection) -> None:
+        heard = Heard()
+        process = await conn.start("cat", heard)
+        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            streams = [await conn.forward("127.0.0.1", port) for _ in range(8)]
+            for stream in streams:
+                stream.write(bytes(4_000_000))
+            for stream in streams[::2]:
+                assert await stream.read(1) == b""
+            for stream in streams:
+                stream.close()
+        process.write(b"still here")
+        process.write_eof()
+        assert (await heard.end())[0] == 0
+        assert heard.out == b"still here"
+
+    reach.run(work)
+
+
 def test_forward_to_a_closed_port_is_the_hosts_failure(reach: Reach, unused_port: int) -> None:
     async def work(conn: Connection) -> None:
         with pytest.raises(HostError, match=f"port {unused_port}") as failure:
