@@ -102,12 +102,12 @@ class Transport(paramiko.Transport):
 
     def dial(self, address: str, port: int) -> paramiko.Channel:
         """A TCP connection from the server's side. Raises Refused; SSHException for a lost connection."""
+        self._of_thread.chanid = -1  # stays so if the connection is lost before there is a number
         try:
             return self.open_channel("direct-tcpip", (address, port), ("127.0.0.1", 0))
         except paramiko.SSHException as error:
             # paramiko keeps one error for a whole transport: it may be another channel's.
-            number = getattr(self._of_thread, "chanid", -1)  # none, if it was lost before that
-            refusal = self._refusals.pop(number, None)
+            refusal = self._refusals.pop(self._of_thread.chanid, None)
             if refusal is None:
                 raise
             raise refusal from error

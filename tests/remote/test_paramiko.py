@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,7 +30,10 @@ def test_what_a_thread_sends_too_late_does_not_cost_the_connection(
 
         def close_and_go_on() -> None:
             channel = transport.open_session()
-            channel.close()
+            channel.exec_command("true")
+            while not channel.closed:
+                time.sleep(0.01)
+            transport.global_request("keepalive@openssh.com")  # answered when the close was seen
             for kind, rest in ((cMSG_CHANNEL_DATA, b"late"), (cMSG_CHANNEL_EOF, None)):
                 message = Message()
                 message.add_byte(kind)
