@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.e2e.hosts import wait_until
 
 if TYPE_CHECKING:
     from tests.e2e.desk import Desk
@@ -33,3 +37,19 @@ def test_a_host_that_refuses_is_named_as_ever(desk: Desk, plugin: str) -> None:
     assert done.slugs() == {"node0002": "connection_refused"}
     assert done.good() == ["node0001", "node0003"]
     assert "Traceback" not in done.stderr
+
+
+def test_an_aborted_run_leaves_no_ssh_behind(desk: Desk) -> None:
+    room = desk.root / "tmp"
+    room.mkdir()
+    source = desk.source(32 * MIB)
+    flags = ("-c", "openssh", "--bwlimit", "1M")
+    command = desk.start(source, desk.inventory(4), *flags, env={"TMPDIR": str(room)})
+    wait_until(lambda: len(desk.agents()) == 5, 60, "four hosts and the origin have their agents")
+    assert list(room.glob("fp-*"))
+    for _ in range(2):
+        command.send(signal.SIGINT)
+        time.sleep(0.3)
+    assert command.outcome().exit == 130
+    assert not list(room.glob("fp-*"))
+    wait_until(lambda: not desk.fleet.sessions(), 10, "no connection left")
