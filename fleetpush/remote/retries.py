@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import random
 
-_REFUSALS = (
-    3  # an sshd that is being restarted refuses for a moment; a closed port does so for ever
-)
+# An sshd that is being restarted refuses for a moment; a closed port does so for ever.
+_REFUSALS = 3
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 2.0
 
