@@ -15,6 +15,7 @@ from fleetpush.cli.config import config
 from fleetpush.cli.demo import demo
 from fleetpush.cli.deploy import deploy
 from fleetpush.cli.help_page import EPILOG
+from fleetpush.cli.inventory import inventory
 from fleetpush.cli.output import failure_document
 from fleetpush.cli.plan import plan
 from fleetpush.cli.settings import SETTINGS
@@ -39,6 +40,7 @@ app.command(epilog=EPILOG, cls=Verb)(check)
 app.command(epilog=EPILOG, cls=Verb)(demo)
 app.command(epilog=EPILOG, cls=Verb)(simulate)
 app.command(epilog=EPILOG, cls=Verb)(config)
+app.add_typer(inventory)
 
 
 def _show_version(wanted: bool) -> None:

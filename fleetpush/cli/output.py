@@ -19,6 +19,7 @@ from fleetpush.report.printer import Printer, Several
 from fleetpush.report.sanitise import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from fleetpush.deploy.results import RunReport
@@ -40,7 +41,7 @@ class Output:
 
     command: str
     progress: ProgressStyle = "auto"
-    format: Literal["text", "json"] = "text"
+    format: Literal["text", "json", "yaml"] = "text"
     color: ColorChoice = "auto"
     verbose: int = 0
     log_file: Path | None = None
@@ -102,9 +103,19 @@ class Output:
             head = {"schema": SCHEMA, "command": self.command}
             self._print_json({**head, "exit_code": exit_code, "status": status, **figures})
             return
-        with _reader_may_leave(sys.stdout):
-            sys.stdout.write("".join(f"{clean(line)}\n" for line in lines))
-            sys.stdout.flush()
+        self._print_lines(lines)
+
+    def tell_as_is(
+        self,
+        document: Callable[[], dict[str, Any]],
+        yaml: Callable[[], list[str]],
+        lines: Callable[[], Iterable[str]],
+    ) -> None:
+        """The one of three forms that was asked for, without a head of ours: other programs' formats."""
+        if self.format == "json":
+            self._print_json(document())
+        else:
+            self._print_lines(yaml() if self.format == "yaml" else lines())
 
     def warn(self, text: str) -> None:
         """To stderr at once: for verbs that report no progress."""
@@ -124,6 +135,11 @@ class Output:
         with _reader_may_leave(sys.stdout):
             for line in lines:
                 screen.print(line)
+
+    def _print_lines(self, lines: Iterable[str]) -> None:
+        with _reader_may_leave(sys.stdout):
+            sys.stdout.write("".join(f"{clean(line)}\n" for line in lines))
+            sys.stdout.flush()
 
     def _print_json(self, document: dict[str, Any]) -> None:
         with _reader_may_leave(sys.stdout):

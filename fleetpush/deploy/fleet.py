@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from fleetpush.deploy.options import DeployOptions
     from fleetpush.deploy.variables import DeclaredRates
-    from fleetpush.inventory.model import Host
+    from fleetpush.inventory.model import Host, Inventory
     from fleetpush.remote.connection import Target
 
 
@@ -42,26 +42,37 @@ def choose(
     ``without_sources``: there may be none, and the default destination is then the login user's home.
     Raises InputError for anything in the inventory that cannot be.
     """
-    if not options.inventories:
-        raise InputError("no inventory: name one with -i (a file, or hosts as a,b,)")
     if not options.sources and not without_sources:
         raise InputError("nothing to deploy: name a source file")
-    cwd = Path.cwd()
-    extra = read_extra_vars(options.extra_vars, cwd=cwd)
-    inventory = load(options.inventories, cwd=cwd, extra_vars=extra)
-    hosts = inventory.select("all", options.limit)
-    if not hosts:
-        where = ", ".join(options.inventories)
-        wanted = f"--limit {options.limit!r} matches no host of" if options.limit else "no hosts in"
-        raise InputError(f"{wanted} {where}", slug="no_hosts")
-    if options.limit:
-        for part in inventory.unmatched(options.limit):
-            warn(f"--limit: nothing matches {part}")
+    _, hosts = selected(options.inventories, options.limit, options.extra_vars, warn)
     warn_of_unknown(hosts, warn)
     warn_once = _Once(warn)
     places = [_place(host, options, warn_once) for host in hosts]
     _refuse_twins(places)
     return places
+
+
+def selected(
+    inventories: Sequence[str],
+    limit: str | None,
+    extra_vars: Sequence[str],
+    warn: Callable[[str], None],
+) -> tuple[Inventory, list[Host]]:
+    """The inventory that ``-i`` and ``-e`` name, and its hosts that ``--limit`` leaves: one at least.
+
+    Raises InputError for anything in them that cannot be.
+    """
+    cwd = Path.cwd()
+    extra = read_extra_vars(extra_vars, cwd=cwd)
+    inventory = load(inventories, cwd=cwd, extra_vars=extra)
+    hosts = inventory.select("all", limit)
+    if not hosts:
+        where = ", ".join(inventories)
+        wanted = f"--limit {limit!r} matches no host of" if limit else "no hosts in"
+        raise InputError(f"{wanted} {where}", slug="no_hosts")
+    for part in inventory.unmatched(limit) if limit else ():
+        warn(f"--limit: nothing matches {part}")
+    return inventory, hosts
 
 
 def _place(host: Host, options: DeployOptions, warn: Callable[[str], None]) -> Place:

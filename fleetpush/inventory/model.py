@@ -60,10 +60,14 @@ class Group:
         """Every group above this one, by name."""
         return _reachable(self, "parents")
 
+    def descendants(self) -> dict[str, Group]:
+        """Every group below this one, by name, level by level."""
+        return _reachable(self, "children")
+
     def all_hosts(self) -> list[Host]:
         """Its own hosts, then those of its children level by level, each once."""
         found = dict(self.hosts)
-        for group in _reachable(self, "children").values():
+        for group in self.descendants().values():
             found |= {n: h for n, h in group.hosts.items() if n not in found}
         return list(found.values())
 
@@ -133,9 +137,10 @@ class Host:
 
     @cached_property
     def _scope(self) -> template.Scope:
-        return template.Scope(self.name, self.variables, self._magic, self._where)
+        return template.Scope(self.name, self.variables, self._magic, self.place)
 
-    def _where(self, name: str) -> str:
+    def place(self, name: str) -> str:
+        """Where the value of a variable comes from: file and line as far as known, "" for nowhere."""
         if name in self._inventory.extra_vars:
             return "extra variables"
         blocks = (*self._inventory.group_view(self).blocks, *self.blocks, *self.file_blocks)
