@@ -51,6 +51,6 @@ def _literal(text: str) -> str:
 
 def connections() -> list[str]:
     """For ``--connection``."""
-    from fleetpush.remote.target import CONNECTIONS  # noqa: PLC0415
+    from fleetpush.remote.target import CONNECTIONS  # noqa: PLC0415 - as above
 
     return list(CONNECTIONS)

@@ -35,7 +35,7 @@ def dumps(value: Any, *, sort_keys: bool = False) -> bytes:  # noqa: ANN401 - as
     return "".join(encode(value, 0)).encode()
 
 
-def loads(data: bytes) -> Any:  # noqa: ANN401
+def loads(data: bytes) -> Any:  # noqa: ANN401 - as json's own
     """As ``public_json.loads``."""
     text = data.decode()
     try:

@@ -25,7 +25,7 @@ class _Socket(_socket.socket):
         self.close()
 
     def accept(self) -> tuple[_Socket, Any]:
-        fd, address = self._accept()  # type: ignore[attr-defined]
+        fd, address = self._accept()  # type: ignore[attr-defined]  # private, not in the stubs
         return _Socket(fileno=fd), address
 
 
@@ -42,14 +42,14 @@ class _TlsSocket(_Socket):
     def do_handshake(self) -> None:
         self._tls.do_handshake()
 
-    def recv_into(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def recv_into(self, buffer: memoryview) -> int:  # type: ignore[override]  # narrower: all we call it with
         try:
             count: int = self._tls.read(len(buffer), buffer)
         except _ssl.SSLEOFError:  # the other side went without saying so
             return 0
         return count
 
-    def send(self, data: memoryview) -> int:  # type: ignore[override]
+    def send(self, data: memoryview) -> int:  # type: ignore[override]  # narrower: all we call it with
         count: int = self._tls.write(data)
         return count
 
@@ -62,12 +62,12 @@ class _TlsSocket(_Socket):
         return found
 
 
-class _Context(_ssl._SSLContext):  # noqa: SLF001
+class _Context(_ssl._SSLContext):  # noqa: SLF001 - what ssl itself builds on
     """As ``ssl.SSLContext``."""
 
     def tls(self, sock: _TlsSocket, server: bool) -> object:
         """OpenSSL's end of the connection; it holds ``sock`` weakly."""
-        return self._wrap_socket(sock, server, None)  # type: ignore[attr-defined]
+        return self._wrap_socket(sock, server, None)  # type: ignore[attr-defined]  # private, not in the stubs
 
     def wrap_socket(
         self, sock: _Socket, *, server_side: bool, do_handshake_on_connect: bool
@@ -79,11 +79,11 @@ class _Context(_ssl._SSLContext):  # noqa: SLF001
 class _Names:
     """A module's names: those given, else those of the C module."""
 
-    def __init__(self, module: Any, **given: Any) -> None:  # noqa: ANN401
+    def __init__(self, module: Any, **given: Any) -> None:  # noqa: ANN401 - whatever the module holds
         self.__dict__.update(given)
         self._module = module
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the module holds
         value = getattr(self._module, name)
         setattr(self, name, value)
         return value

@@ -14,6 +14,6 @@ def dumps(value: Any, *, sort_keys: bool = False) -> bytes:  # noqa: ANN401 - as
     return json.dumps(value, separators=(",", ":"), sort_keys=sort_keys).encode()
 
 
-def loads(data: bytes) -> Any:  # noqa: ANN401
+def loads(data: bytes) -> Any:  # noqa: ANN401 - as json's own
     """Takes hostile bytes. Raises ValueError for what is no JSON in UTF-8, RecursionError as json does."""
     return json.loads(data.decode())

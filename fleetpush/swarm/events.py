@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Edge(Record):
     """What may flow to one neighbour: of ``stripes`` stripes (chunk modulo ``stripes``), those in ``send``.
 
-    A mesh edge is ``send=(0,), stripes=1`` on both sides; a tree's child sends nothing upwards.
+    A mesh edge inside a rack is ``send=(0,), stripes=1`` on both sides; a tree's child sends nothing upwards.
     ``local``: the neighbour is in this peer's rack. ``imports``: what comes over the edge is for the rack,
     which a neighbour inside would pass on if it had it.
     """

@@ -58,7 +58,8 @@ class Neighbour:
         if len(edge.send) == edge.stripes:
             self.flow = bitfield.full(chunks)
         else:
-            self.flow = bitfield.of(c for c in range(chunks) if c % edge.stripes in edge.send)
+            stripes = (range(first, chunks, edge.stripes) for first in edge.send)
+            self.flow = bitfield.of(chunk for stripe in stripes for chunk in stripe)
 
     @property
     def taken(self) -> int:

@@ -12,8 +12,10 @@ from fleetpush.net.loop import READ, Loop
 from fleetpush.net.throttle import BURST, Throttle
 
 
-@pytest.fixture
-def loop():
+@pytest.fixture(params=["epoll", "poll"])
+def loop(request, monkeypatch):
+    if request.param == "poll":  # as where there is no epoll
+        monkeypatch.setattr("fleetpush.net.loop._epoll", lambda: None)
     loop = Loop()
     yield loop
     loop.close()

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         nobody needs any more."""
 
         links: Links
-        stripes: int
 
         def join(self, peer: str, rack: str) -> None: ...
 

@@ -44,8 +44,6 @@ class Mesh:
     ``degree`` is the number of neighbours; without it ``chunks`` decides.
     """
 
-    stripes = 1
-
     def __init__(self, origin: str, rng: Rng, chunks: int, degree: int | None = None) -> None:
         self._grows = degree is not None or chunks >= FEW_CHUNKS
         """Whether more links than a newcomer makes are worth their handshakes."""
@@ -83,8 +81,7 @@ class Mesh:
 
     def tick(self) -> None:
         """Gives those that were joined since the last tick, and are short of neighbours, the rest."""
-        for _, changed in self._importers.tick():
-            self._reflow(changed)
+        self._reflow(self._importers.tick())
         young, self._young = self._young, []
         if self._grows:
             for peer in young:

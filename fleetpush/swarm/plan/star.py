@@ -8,8 +8,6 @@ from fleetpush.swarm.plan.link import Links, pair
 class Star:
     """One edge from the origin to each host."""
 
-    stripes = 1
-
     def __init__(self, origin: str) -> None:
         self._origin = origin
         self.links = Links()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PIECE = 256 * 1024
 TRACKER_PORT = 6969
 PORT = 6881
+# Nothing tells when all have met; the clock starts after this.
 SETTLE = 3.0
 TIMEOUT = 600.0
 

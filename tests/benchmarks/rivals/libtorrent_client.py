@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SESSION = Path(__file__).with_name("libtorrent_session.py")
 PIECE = 256 * 1024
+# Nothing tells when all have met; the clock starts after this.
 SETTLE = 3.0
 TIMEOUT = 600.0
 
