@@ -11,7 +11,7 @@ from fleetpush.cli import flags
 from fleetpush.cli.conduct import Signals, guarded
 from fleetpush.cli.help_page import WHAT
 from fleetpush.cli.output import Output
-from fleetpush.cli.password import ask_password
+from fleetpush.cli.password import asked
 from fleetpush.cli.values import DEFAULT_PORTS
 from fleetpush.deploy.fitness import FitnessReport
 from fleetpush.deploy.options import DeployOptions, SshOptions
@@ -37,6 +37,10 @@ def check(
     port_range: flags.PortRange = DEFAULT_PORTS,
     user: flags.User = None,
     ask_pass: flags.AskPassword = False,
+    become: flags.BecomeSwitch = False,
+    become_user: flags.BecomeUser = None,
+    become_method: flags.BecomeMethod = "sudo",
+    ask_become_pass: flags.AskBecomePassword = False,
     forks: flags.Forks = 128,
     private_key: flags.PrivateKey = None,
     ssh_config: flags.SshConfig = None,
@@ -75,7 +79,7 @@ def _options(given: dict[str, Any]) -> DeployOptions:
         extra_vars=tuple(given["extra_vars"] or ()),
         dest=given["dest"],
         port_range=given["port_range"],
-        ssh=SshOptions(password=ask_password() if given["ask_pass"] else None, **ssh),
+        ssh=SshOptions(**asked(given), **ssh),
     )
 
 

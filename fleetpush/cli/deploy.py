@@ -9,7 +9,7 @@ import typer
 from fleetpush.cli import flags
 from fleetpush.cli.conduct import Signals, conduct
 from fleetpush.cli.output import Conclusion, Output
-from fleetpush.cli.password import ask_password
+from fleetpush.cli.password import asked
 from fleetpush.cli.values import DEFAULT_PORTS
 from fleetpush.deploy.options import DeployOptions, SshOptions
 from fleetpush.deploy.progress import Observer
@@ -43,6 +43,10 @@ def deploy(
     gather: flags.Gather = False,
     user: flags.User = None,
     ask_pass: flags.AskPassword = False,
+    become: flags.BecomeSwitch = False,
+    become_user: flags.BecomeUser = None,
+    become_method: flags.BecomeMethod = "sudo",
+    ask_become_pass: flags.AskBecomePassword = False,
     forks: flags.Forks = 128,
     private_key: flags.PrivateKey = None,
     ssh_config: flags.SshConfig = None,
@@ -72,9 +76,7 @@ def deploy(
 def options_from(given: dict[str, Any]) -> DeployOptions:
     """The options that the flags of ``deploy``, by parameter name, ask for. Raises UsageError."""
     choose_topology(given["topology"], given["tree_fanout"])
-    ssh = SshOptions(
-        password=ask_password() if given["ask_pass"] else None, **_fields_of(SshOptions, given)
-    )
+    ssh = SshOptions(**asked(given), **_fields_of(SshOptions, given))
     lists = {name: tuple(given[name] or ()) for name in ("sources", "inventories", "extra_vars")}
     same = _fields_of(DeployOptions, given)
     return DeployOptions(**{**same, **lists, "ssh": ssh, "encrypt": not given["no_encrypt"]})

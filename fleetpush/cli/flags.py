@@ -9,6 +9,7 @@ from fleetpush.cli import completion, values
 from fleetpush.cli.help_page import HOW, SHOWN, SSH, WHAT, WHEN
 from fleetpush.cli.option import option as _option
 from fleetpush.cli.option import parsed as _parsed
+from fleetpush.remote import settings
 from fleetpush.report.choose import ColorChoice, ProgressStyle
 
 Sources = Annotated[
@@ -214,6 +215,24 @@ User = Annotated[
 ]
 AskPassword = Annotated[
     bool, _option("-k", "--ask-pass", help="Ask for the SSH password.", rich_help_panel=SSH)
+]
+BecomeSwitch = Annotated[
+    bool,
+    _option(
+        "-b", "--become", help="Be another user there: root, if not said.", rich_help_panel=SSH
+    ),
+]
+BecomeUser = Annotated[
+    str | None,
+    _option("--become-user", metavar="USER", help="Whom to become.", rich_help_panel=SSH),
+]
+BecomeMethod = Annotated[
+    settings.BecomeMethod,
+    _option("--become-method", help="How. Default: sudo.", rich_help_panel=SSH),
+]
+AskBecomePassword = Annotated[
+    bool,
+    _option("-K", "--ask-become-pass", help="Ask for sudo's password.", rich_help_panel=SSH),
 ]
 Forks = Annotated[
     int,

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,7 +13,9 @@ from fleetpush.cli.option import option
 from fleetpush.cli.output import Output
 from fleetpush.cli.verb import Verb
 from fleetpush.errors import InputError
-from fleetpush.inventory.model import Host, Inventory
+
+if TYPE_CHECKING:  # it brings jinja2, which --help does without
+    from fleetpush.inventory.model import Host, Inventory
 
 Form = Annotated[
     Literal["text", "json", "yaml"],
@@ -46,7 +48,7 @@ def list_hosts(
     """List the hosts with their groups; -o json and yaml give the whole inventory, which -i reads again."""
     from fleetpush.inventory import written  # noqa: PLC0415 - help and the other verbs do without
 
-    def tell(output: Output, found: Inventory, hosts: list[Host]) -> None:
+    def tell(output: Output, found: "Inventory", hosts: "list[Host]") -> None:
         width = max(len(host.name) for host in hosts)
         output.tell_as_is(
             lambda: written.as_listing(found, hosts),
@@ -70,7 +72,7 @@ def graph(
     """Draw the groups with their children and hosts."""
     from fleetpush.inventory import written  # noqa: PLC0415 - as above
 
-    def tell(output: Output, found: Inventory, hosts: list[Host]) -> None:
+    def tell(output: Output, found: "Inventory", hosts: "list[Host]") -> None:
         output.tell_as_is(
             lambda: written.as_groups(found, hosts, group),
             lambda: written.as_yaml(written.as_groups(found, hosts, group)).splitlines(),
@@ -95,7 +97,7 @@ def host(
     """
     from fleetpush.inventory import written  # noqa: PLC0415 - as above
 
-    def tell(output: Output, found: Inventory, hosts: list[Host]) -> None:
+    def tell(output: Output, found: "Inventory", hosts: "list[Host]") -> None:
         if name not in found.hosts:
             near = difflib.get_close_matches(name, found.hosts, n=1)
             hint = f": did you mean {near[0]}?" if near else "; see: fleetpush inventory list"
@@ -111,7 +113,7 @@ def host(
 
 
 def _tell(
-    command: str, given: tuple[Any, ...], tell: Callable[[Output, Inventory, list[Host]], None]
+    command: str, given: tuple[Any, ...], tell: "Callable[[Output, Inventory, list[Host]], None]"
 ) -> None:
     inventories, limit, extra_vars, format, verbose = given
     output = Output(command=command, format=format, verbose=verbose)
@@ -126,7 +128,7 @@ def _tell(
     raise typer.Exit(guarded(output, work))
 
 
-def _variables(host: Host) -> Iterable[str]:
+def _variables(host: "Host") -> Iterable[str]:
     rows = []
     for name in sorted(host.variables):
         if any(part in name.lower() for part in _SECRETS):
@@ -139,7 +141,7 @@ def _variables(host: Host) -> Iterable[str]:
         yield f"{name:{widths[0]}}  {place:{widths[1]}}  {shown}"
 
 
-def _value(host: Host, name: str) -> str:
+def _value(host: "Host", name: str) -> str:
     try:
         return repr(host.resolved(name))
     except InputError as error:

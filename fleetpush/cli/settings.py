@@ -74,7 +74,7 @@ def _expanded(text: str) -> str:
 _OF_KIND: dict[Kind, Sequence[str]] = {
     Kind.PATHS: ("inventory",),
     Kind.PATH: ("private-key", "ssh-config", "log-file"),
-    Kind.SWITCH: ("no-encrypt",),
+    Kind.SWITCH: ("no-encrypt", "become"),
     Kind.NUMBER: ("forks", "tree-fanout"),
     Kind.QUANTITY: (
         *("chunk-size", "bwlimit", "host-bwlimit", "stall", "deadline", "detach-grace"),
@@ -84,6 +84,7 @@ _OF_KIND: dict[Kind, Sequence[str]] = {
     Kind.TEXT: (
         *("dest", "mode", "owner", "group", "topology", "discovery", "port-range", "verify"),
         *("activate", "user", "host-key-checking", "jump", "connection"),
+        *("become-user", "become-method"),
         *("progress", "output", "color"),
     ),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args, get_origin, get_type_hints
@@ -98,7 +99,7 @@ async def deploy_async(
     options = DeployOptions(
         sources=_names(sources),
         inventories=_names(inventory),
-        extra_vars=tuple(f"{name}={value}" for name, value in (extra_vars or {}).items()),
+        extra_vars=(json.dumps(dict(extra_vars)),) if extra_vars else (),
         **keywords,
     )
     _check_choices(options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import fleetpush
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.errors import HostError, HostFailure
-from fleetpush.remote import bootstrap
+from fleetpush.remote import become, bootstrap
 from fleetpush.remote.connection import Target
 from fleetpush.swarm.plan import shape_of
 
@@ -83,7 +83,7 @@ class Enlistment:
                 "up_limit": self._options.host_bwlimit,
                 "down_limit": self._options.host_bwlimit,
             }
-            await self._bootstrap(member, config, place.target.python)
+            await self._bootstrap(member, config, place.target)
         except HostError as error:
             member.fail(error.failure)
         finally:
@@ -108,7 +108,7 @@ class Enlistment:
                 "up_limit": self._options.bwlimit,
                 "down_limit": None,
             }
-            await self._bootstrap(member, config, None)
+            await self._bootstrap(member, config, target)
         except HostError as error:
             member.fail(error.failure)
         finally:
@@ -121,7 +121,7 @@ class Enlistment:
         member.connection = await self._connectors.connect(target)
         member.connected()
 
-    async def _bootstrap(self, member: Member, config: dict[str, Any], python: str | None) -> None:
+    async def _bootstrap(self, member: Member, config: dict[str, Any], target: Target) -> None:
         """Starts the agent and stays until it is gone."""
         assert self._identity is not None
         assert member.connection is not None
@@ -136,7 +136,8 @@ class Enlistment:
             "cert": certificate.decode(),
             "key": key.decode(),
         }
-        process = await member.connection.start(bootstrap.command(python), member.channel)
+        line = bootstrap.command(target.python)
+        process = await become.start(member.connection, line, member.channel, target.become)
         member.channel.attach(process, bootstrap.payload(config, self._manifest))
         try:
             async with asyncio.timeout(HELLO_WITHIN):

@@ -10,6 +10,7 @@ from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.results import HostResult, HostStatus
 from fleetpush.deploy.variables import DeclaredRates
 from fleetpush.errors import HostFailure
+from fleetpush.remote.become import failure_of
 from fleetpush.remote.bootstrap import CUT_OFF, NO_PYTHON, OLD_PYTHON
 from fleetpush.remote.connection import ENDED_BY_SIGNAL
 from fleetpush.swarm import bitfield
@@ -213,6 +214,9 @@ def why_not_begun(status: int | None, reason: str, said: str, last: str) -> Host
             "old_python", f"{what or 'its Python is too old'}: 3.9 or newer is needed "
             "(set ansible_python_interpreter if there is one)"
         )  # fmt: skip
+    refused = failure_of(said)
+    if refused is not None and status is not None:
+        return refused
     if status is None and reason.startswith(ENDED_BY_SIGNAL):
         return HostFailure("bootstrap_failed", f"the agent did not start: {reason} {last}".strip())
     if status in (None, CUT_OFF):

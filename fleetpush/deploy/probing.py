@@ -11,7 +11,7 @@ from fleetpush.deploy.channel import AgentChannel
 from fleetpush.deploy.identity import CLOCK_SKEW
 from fleetpush.deploy.member import count_in, text_in, why_not_begun
 from fleetpush.errors import HostError, HostFailure
-from fleetpush.remote import bootstrap
+from fleetpush.remote import become, bootstrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +96,7 @@ class ProbedHost:
         }
         kit = bootstrap.PROBE
         line = bootstrap.command(place.target.python, kit)
-        process = await connection.start(line, self._channel)
+        process = await become.start(connection, line, self._channel, place.target.become)
         self._asked_at = time.time()
         self._channel.attach(process, bootstrap.payload(config, b"", kit))
         try:

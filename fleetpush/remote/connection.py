@@ -8,6 +8,24 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fleetpush.remote.settings import BecomeMethod
+
+
+@dataclass(frozen=True, kw_only=True)
+class Become:
+    """Whom to become, and how. ``password`` is for sudo alone; ``exe`` is the program, if not in PATH."""
+
+    user: str = "root"
+    method: BecomeMethod = "sudo"
+    password: str | None = field(default=None, repr=False)
+    exe: str | None = None
+    flags: tuple[str, ...] = ()
+
+    @property
+    def waits(self) -> bool:
+        """Nothing may be written before the other user's shell has spoken."""
+        return self.method == "su" or self.password is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
@@ -26,6 +44,7 @@ class Target:
     python: str | None = None
     connection: str = "asyncssh"
     jump: str | None = None
+    become: Become | None = None
 
 
 ENDED_BY_SIGNAL = "ended by signal"

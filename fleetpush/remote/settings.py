@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HostKeyChecking = Literal["strict", "accept-new", "off"]
+BecomeMethod = Literal["sudo", "doas", "su"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,10 @@ class SshSettings:
     known_hosts: Path | None = None
     host_key_checking: HostKeyChecking = "strict"
     jump: str | None = None
+    become: bool = False
+    become_user: str | None = None
+    become_method: BecomeMethod = "sudo"
+    become_password: str | None = field(default=None, repr=False)
     connection: str | None = None
     forks: int = 128
     connect_timeout: float = 15.0

@@ -5,16 +5,17 @@ from __future__ import annotations
 import getpass
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from fleetpush.errors import InputError
-from fleetpush.remote.connection import Target
+from fleetpush.remote.become import METHODS
+from fleetpush.remote.connection import Become, Target
 from fleetpush.remote.sshconfig import split_keyword
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fleetpush.remote.settings import SshSettings
+    from fleetpush.remote.settings import BecomeMethod, SshSettings
 
 CONNECTIONS = {
     "asyncssh": "asyncssh",
@@ -26,6 +27,11 @@ CONNECTIONS = {
     "local": "local",
 }
 """What ``ansible_connection`` may say, and the plugin that serves it."""
+
+_WORDS = {"true": True, "yes": True, "on": True, "1": True} | {
+    "false": False, "no": False, "off": False, "0": False
+}  # fmt: skip
+"""Truth as INI and -e write it."""
 
 _INTERPRETER_DISCOVERY = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 
@@ -64,6 +70,7 @@ def target_of(
         python=None if python in _INTERPRETER_DISCOVERY else python,
         connection=_connection(host, settings),
         jump=jump or settings.jump,
+        become=_become(host, settings),
     )
 
 
@@ -129,6 +136,37 @@ def _connection(host: InventoryHost, settings: SshSettings) -> str:
     if chosen not in CONNECTIONS:
         raise InputError(f"--connection must be one of {', '.join(CONNECTIONS)}, not {chosen!r}")
     return CONNECTIONS[chosen]
+
+
+def _become(host: InventoryHost, settings: SshSettings) -> Become | None:
+    wanted = host.resolved("ansible_become", settings.become)
+    if isinstance(wanted, str) and wanted.lower() in _WORDS:
+        wanted = _WORDS[wanted.lower()]
+    if not isinstance(wanted, bool):
+        raise _bad(host, "ansible_become", wanted, "true or false")
+    if not wanted:
+        return None
+    method = _text(host, "ansible_become_method") or settings.become_method
+    method = method.removeprefix("ansible.builtin.").removeprefix("community.general.")
+    if method not in METHODS:
+        raise _bad(host, "ansible_become_method", method, f"one of {', '.join(METHODS)}")
+    names = ("ansible_become_password", "ansible_become_pass", f"ansible_{method}_pass")
+    password = _text(host, *names, numbers=True) or settings.become_password
+    if password is not None and (method != "sudo" or set(password) & set("\r\n\0")):
+        why = f"{method} works without one only" if method != "sudo" else "it has a line break"
+        raise InputError(f"{host.name}: the become password (-K) is of no use: {why}")
+    flags = _text(host, "ansible_become_flags") or ""
+    try:
+        words = tuple(shlex.split(flags))
+    except ValueError as error:
+        raise InputError(f"{host.name}: ansible_become_flags is no shell line: {error}") from error
+    return Become(
+        user=_text(host, "ansible_become_user", numbers=True) or settings.become_user or "root",
+        method=cast("BecomeMethod", method),
+        password=password,
+        exe=_text(host, "ansible_become_exe"),
+        flags=words,
+    )
 
 
 def _jump_of_args(host: InventoryHost, warn: Callable[[str], None]) -> str | None:

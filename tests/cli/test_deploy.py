@@ -202,10 +202,16 @@ def test_handlers_are_gone_after_the_run(script):
 
 
 def test_k_asks_on_the_terminal_and_never_shows_the_password(script, monkeypatch):
-    monkeypatch.setattr("fleetpush.cli.deploy.ask_password", lambda: "hunter2")
+    answers = {"SSH password: ": "hunter2", "BECOME password [defaults to SSH password]: ": ""}
+    monkeypatch.setattr(password.getpass, "getpass", answers.__getitem__)
+    monkeypatch.setattr(password, "_check_terminal", lambda flag: None)
     result = invoke("-k")
     assert script.options.ssh.password == "hunter2"
-    assert "hunter2" not in result.output + repr(script.options)
+    assert script.options.ssh.become_password is None
+    both = invoke("-k", "-b", "-K")
+    assert script.options.ssh.become
+    assert script.options.ssh.become_password == "hunter2"
+    assert "hunter2" not in result.output + both.output + repr(script.options)
 
 
 def test_k_without_a_terminal_is_a_usage_error(script, monkeypatch):
@@ -213,16 +219,18 @@ def test_k_without_a_terminal_is_a_usage_error(script, monkeypatch):
         raise OSError(6, "No such device")
 
     monkeypatch.setattr(password.os, "open", no_terminal)
-    result = invoke("-k")
-    assert result.exit_code == 2
-    assert "-k" in result.stderr
+    for flag in ("-k", "-K"):
+        result = invoke(flag)
+        assert result.exit_code == 2
+        assert flag in result.stderr
 
 
 def test_ctrl_c_at_the_prompt_touches_nothing(script, monkeypatch):
-    def interrupted():
+    def interrupted(prompt):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fleetpush.cli.deploy.ask_password", interrupted)
+    monkeypatch.setattr(password, "_check_terminal", lambda flag: None)
+    monkeypatch.setattr(password.getpass, "getpass", interrupted)
     result = invoke("-k")
     assert result.exit_code == 130
     assert script.options is None

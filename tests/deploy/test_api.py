@@ -71,14 +71,14 @@ def test_a_deploy_returns_what_became_of_each_host(fleet, ssh, source):
         source,
         fleet.inventory,
         dest="{{ where }}",
-        extra_vars={"where": "one.pt"},
+        extra_vars={"where": "one of 'two'.pt"},
         ssh=ssh,
         on_event=events.append,
     )
     assert isinstance(report, fleetpush.RunReport)
     assert report.exit_code == 0
     assert {r.status for r in report.results} == {fleetpush.HostStatus.VERIFIED}
-    assert copies(fleet, "one.pt") == [source.read_bytes()] * 3
+    assert copies(fleet, "one of 'two'.pt") == [source.read_bytes()] * 3
     assert isinstance(events[0], RunStarted)
     assert events[-1] == RunFinished(events[-1].at, report)
     finished = {e.host for e in events if isinstance(e, HostFinished)}

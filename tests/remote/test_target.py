@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fleetpush.errors import HostError, InputError
-from fleetpush.remote.connection import Target
+from fleetpush.remote.connection import Become, Target
 from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 from fleetpush.remote.settings import SshSettings
 from fleetpush.remote.target import target_of
@@ -186,3 +187,44 @@ def test_the_limit_of_open_files_is_raised_or_explained(monkeypatch: pytest.Monk
     with pytest.raises(InputError, match=r"5000 open files.*4096.*ulimit") as error:
         raise_fd_limit(5000)
     assert error.value.slug == "too_few_open_files"
+
+
+def test_nobody_is_become_unless_somebody_says_so() -> None:
+    assert target_of(FakeHost(ansible_become_user="ann"), FLAGS).become is None
+    assert target_of(FakeHost(ansible_become="no"), replace(FLAGS, become=True)).become is None
+    assert target_of(FakeHost(ansible_become="True"), FLAGS).become == Become()
+
+
+def test_whom_to_become_and_how_is_the_host_s_before_the_flags() -> None:
+    flags = replace(FLAGS, become=True, become_user="bob", become_password="flagged")
+    assert target_of(FakeHost(), flags).become == Become(user="bob", password="flagged")
+    host = FakeHost(
+        ansible_become_user="ann",
+        ansible_become_method="ansible.builtin.sudo",
+        ansible_become_pass=1234,
+        ansible_become_exe="/opt/sudo",
+        ansible_become_flags="-E 'a b'",
+    )
+    assert target_of(host, flags).become == Become(
+        user="ann", password="1234", exe="/opt/sudo", flags=("-E", "a b")
+    )
+    assert target_of(FakeHost(ansible_sudo_pass="old"), flags).become == Become(
+        user="bob", password="old"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({"ansible_become": "perhaps"}, "ansible_become must be true or false"),
+        ({"ansible_become_method": "runas"}, "one of sudo, doas, su"),
+        ({"ansible_become_method": "su", "ansible_become_pass": "x"}, "su works without one"),
+        ({"ansible_become_pass": "two\nlines"}, "line break"),
+        ({"ansible_become_pass": ["secret"]}, "must be a string, not list"),
+        ({"ansible_become_flags": "'"}, "no shell line"),
+    ],
+)
+def test_what_cannot_be_become_is_said_before(variables: dict[str, object], says: str) -> None:
+    with pytest.raises(InputError, match=says) as error:
+        target_of(FakeHost(**variables), replace(FLAGS, become=True, password=None))
+    assert "secret" not in str(error.value)
