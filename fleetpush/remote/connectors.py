@@ -67,14 +67,14 @@ class Connectors:
 def _load(name: str, settings: SshSettings) -> _Plugin:
     """Imports a plugin when its first host asks: a third of a second that other runs need not wait for."""
     if name == "paramiko":
-        from fleetpush.remote.paramiko_plugin import ParamikoConnector  # noqa: PLC0415 (see above)
+        from fleetpush.remote.paramiko.plugin import ParamikoConnector  # noqa: PLC0415 (see above)
 
         return ParamikoConnector(settings)
     if name == "openssh":
-        from fleetpush.remote.openssh_plugin import OpensshConnector  # noqa: PLC0415 (see above)
+        from fleetpush.remote.openssh.plugin import OpensshConnector  # noqa: PLC0415 (see above)
 
         return OpensshConnector(settings)
-    from fleetpush.remote.asyncssh_plugin import AsyncsshConnector  # noqa: PLC0415 (see above)
+    from fleetpush.remote.asyncssh.plugin import AsyncsshConnector  # noqa: PLC0415 (see above)
 
     return AsyncsshConnector(settings)
 

@@ -8,11 +8,11 @@ import os
 import signal
 import subprocess
 import threading
-from functools import partial
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING
 
 from fleetpush.errors import HostError
 from fleetpush.remote.connection import ENDED_BY_SIGNAL
+from fleetpush.remote.pipes import PipedProcess
 
 if TYPE_CHECKING:
     from fleetpush.remote.connection import ProcessHandler, Target
@@ -20,29 +20,7 @@ if TYPE_CHECKING:
 SHELL = "/bin/sh"
 
 
-class Piped(Protocol):
-    """A process whose outputs come by pipes."""
-
-    def said(self, data: bytes, stderr: bool) -> None: ...
-
-    def pipe_closed(self) -> None: ...
-
-
-class Reader(asyncio.Protocol):
-    """One of the process's outputs."""
-
-    def __init__(self, owner: Piped, stderr: bool) -> None:
-        self._owner = owner
-        self._stderr = stderr
-
-    def data_received(self, data: bytes) -> None:
-        self._owner.said(data, self._stderr)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._owner.pipe_closed()
-
-
-class LocalProcess:
+class LocalProcess(PipedProcess):
     """``/bin/sh -c command`` in a session of its own, so that Ctrl-C in the terminal does not hit it.
 
     Not asyncio's subprocess: its transport kills the process when the event loop ends, but an agent may
@@ -50,41 +28,23 @@ class LocalProcess:
     """
 
     def __init__(self, handler: ProcessHandler, popen: subprocess.Popen[bytes]) -> None:
-        self._handler = handler
+        super().__init__(handler)
         self._popen = popen
-        self._stdin: asyncio.WriteTransport | None = None
-        self._outputs: list[asyncio.BaseTransport] = []
-        self._open_outputs = 2
         self._status: int | None = None
         self._exited = False
-        self._ended = False
 
     async def attach(self) -> None:
         """Connects the pipes to the event loop and starts to wait for the end."""
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._wait, args=(loop,), daemon=True, name="wait").start()
-        stdin, stdout, stderr = pipes = _pipes(self._popen)
+        pipes = _pipes(self._popen)
         try:
-            self._stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, stdin)
-            for pipe, is_stderr in ((stdout, False), (stderr, True)):
-                transport, _ = await loop.connect_read_pipe(partial(Reader, self, is_stderr), pipe)
-                self._outputs.append(transport)
+            await self.connect(pipes)
         except BaseException:  # cancelled half-way: nobody has a handle to end it by
             self.kill()
             for each in pipes:
                 each.close()
             raise
-
-    def write(self, data: bytes) -> None:
-        if self._stdin is not None and not self._stdin.is_closing():
-            self._stdin.write(data)
-
-    def write_eof(self) -> None:
-        if self._stdin is not None and not self._stdin.is_closing():
-            self._stdin.write_eof()
-
-    def unsent(self) -> int:
-        return 0 if self._stdin is None else self._stdin.get_write_buffer_size()
 
     def kill(self) -> None:
         """Kills the process group and closes the pipes."""
@@ -95,27 +55,8 @@ class LocalProcess:
 
     def hang_up(self, reason: str) -> None:
         """Closes the pipes as a lost connection does; the process itself lives on if it likes."""
-        self._drop_stdin()
-        for transport in self._outputs:
-            transport.close()
+        self._close_pipes()
         self._end(None, reason)
-
-    def said(self, data: bytes, stderr: bool) -> None:
-        if self._ended:
-            return
-        if stderr:
-            self._handler.stderr(data)
-        else:
-            self._handler.stdout(data)
-
-    def pipe_closed(self) -> None:
-        self._open_outputs -= 1
-        self._end_if_over()
-
-    def _drop_stdin(self) -> None:
-        # A transport that has closed itself after write_eof does not bear a second end.
-        if self._stdin is not None and not self._stdin.is_closing():
-            self._stdin.abort()
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         status = self._popen.wait()
@@ -135,11 +76,6 @@ class LocalProcess:
             self._end(None, f"{ENDED_BY_SIGNAL} {signal.Signals(-self._status).name}")
         else:
             self._end(self._status, f"exit status {self._status}")
-
-    def _end(self, status: int | None, reason: str) -> None:
-        if not self._ended:
-            self._ended = True
-            self._handler.ended(status, reason)
 
 
 class LocalStream:

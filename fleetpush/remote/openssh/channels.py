@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from functools import partial
 from typing import TYPE_CHECKING
 
-from fleetpush.remote import mux
 from fleetpush.remote.connection import ENDED_BY_SIGNAL
-from fleetpush.remote.local import Reader
+from fleetpush.remote.openssh import mux
+from fleetpush.remote.pipes import PipedProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,23 +18,18 @@ if TYPE_CHECKING:
 _READ_AHEAD = 128 * 1024
 
 
-class MuxProcess:
+class MuxProcess(PipedProcess):
     """A command on the host. ``fate`` tells, once the channel is gone, why if not by exit status."""
 
     def __init__(self, handler: ProcessHandler, fate: Callable[[], asyncio.Task[str]]) -> None:
-        self._handler = handler
+        super().__init__(handler)
         self._fate = fate
-        self._stdin: asyncio.WriteTransport | None = None
-        self._outputs: list[asyncio.BaseTransport] = []
-        self._open_outputs = 2
         self._call: mux.MuxCall | None = None
         self._hung_up = False
         self._begun = False
-        self._ended = False
 
     async def attach(self, path: str, command: str) -> None:
         """Starts ``command`` by the master at ``path``. Raises mux.MuxError, OSError."""
-        loop = asyncio.get_running_loop()
         pipes = [os.pipe() for _ in range(3)]
         theirs = [pipes[0][0], pipes[1][1], pipes[2][1]]
         ours = [
@@ -45,10 +39,7 @@ class MuxProcess:
         ]
         try:
             self._call = await mux.open_session(path, command, theirs, self._over)
-            self._stdin, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, ours[0])
-            for pipe, is_stderr in ((ours[1], False), (ours[2], True)):
-                transport, _ = await loop.connect_read_pipe(partial(Reader, self, is_stderr), pipe)
-                self._outputs.append(transport)
+            await self.connect(ours)
         except BaseException:
             if self._call is not None:
                 self._call.close()
@@ -64,17 +55,6 @@ class MuxProcess:
         self._begun = True
         self._end_if_over()
 
-    def write(self, data: bytes) -> None:
-        if self._stdin is not None and not self._stdin.is_closing():
-            self._stdin.write(data)
-
-    def write_eof(self) -> None:
-        if self._stdin is not None and not self._stdin.is_closing():
-            self._stdin.write_eof()
-
-    def unsent(self) -> int:
-        return 0 if self._stdin is None else self._stdin.get_write_buffer_size()
-
     def kill(self) -> None:
         """Ends the channel; OpenSSH's master has no way to send a signal with it."""
         self.hang_up("killed from here")
@@ -82,21 +62,8 @@ class MuxProcess:
     def hang_up(self, reason: str) -> None:
         if self._call is not None:
             self._call.close()
-        for transport in self._outputs:
-            transport.close()
+        self._close_pipes()
         self._end(None, reason)
-
-    def said(self, data: bytes, stderr: bool) -> None:
-        if self._ended:
-            return
-        if stderr:
-            self._handler.stderr(data)
-        else:
-            self._handler.stdout(data)
-
-    def pipe_closed(self) -> None:
-        self._open_outputs -= 1
-        self._end_if_over()
 
     def _over(self) -> None:
         self._hung_up = True
@@ -113,12 +80,8 @@ class MuxProcess:
             self._fate().add_done_callback(lambda fate: self._end(None, fate.result()))
 
     def _end(self, status: int | None, reason: str) -> None:
-        if self._stdin is not None and not self._stdin.is_closing():
-            self._stdin.abort()
-        self._stdin = None
-        if not self._ended:
-            self._ended = True
-            self._handler.ended(status, reason)
+        self._drop_stdin()  # the master does not close it
+        super()._end(status, reason)
 
 
 SIGNALLED = f"{ENDED_BY_SIGNAL} (OpenSSH does not tell which)"

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 from fleetpush.errors import InputError
 from fleetpush.remote import failures
 from fleetpush.remote.jump import JumpHosts
-from fleetpush.remote.mux import MuxError
-from fleetpush.remote.openssh_channels import MuxProcess, MuxStream
-from fleetpush.remote.openssh_errors import is_prohibited
-from fleetpush.remote.openssh_login import Login
-from fleetpush.remote.openssh_room import Room
+from fleetpush.remote.openssh.channels import MuxProcess, MuxStream
+from fleetpush.remote.openssh.errors import is_prohibited
+from fleetpush.remote.openssh.login import Login
+from fleetpush.remote.openssh.mux import MuxError
+from fleetpush.remote.openssh.room import Room
 
 if TYPE_CHECKING:
     from fleetpush.remote.connection import ProcessHandler, Target
-    from fleetpush.remote.openssh_master import Master
+    from fleetpush.remote.openssh.master import Master
     from fleetpush.remote.settings import SshSettings
 
 _MOST_LOGINS = 32

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import asyncssh
 
 from fleetpush.remote import failures
-from fleetpush.remote.asyncssh_errors import of_ssh
+from fleetpush.remote.asyncssh.errors import of_ssh
+from fleetpush.remote.asyncssh.keys import KeyStore
 from fleetpush.remote.dial import Dialler
-from fleetpush.remote.keys import KeyStore
 from fleetpush.remote.retries import Retries
 from fleetpush.remote.route import route_of_hop
 from fleetpush.remote.sshconfig import SshConfig

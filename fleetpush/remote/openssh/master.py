@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetpush.errors import InputError
-from fleetpush.remote import mux
-from fleetpush.remote.openssh_channels import SIGNALLED
-from fleetpush.remote.openssh_errors import Said, quoted
+from fleetpush.remote.openssh import mux
+from fleetpush.remote.openssh.channels import SIGNALLED
+from fleetpush.remote.openssh.errors import Said, quoted
 
 if TYPE_CHECKING:
-    from fleetpush.remote.openssh_room import Room
+    from fleetpush.remote.openssh.room import Room
     from fleetpush.remote.route import Route
     from fleetpush.remote.settings import SshSettings
 

@@ -14,8 +14,8 @@ import paramiko
 from fleetpush.errors import HostError
 from fleetpush.remote import failures
 from fleetpush.remote.dial import Dialler
-from fleetpush.remote.paramiko_keys import KeyStore
-from fleetpush.remote.paramiko_transport import Refused, Transport
+from fleetpush.remote.paramiko.keys import KeyStore
+from fleetpush.remote.paramiko.transport import Refused, Transport
 from fleetpush.remote.retries import Retries
 from fleetpush.remote.route import route_of_hop
 from fleetpush.remote.sshconfig import SshConfig
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fleetpush.remote.hostkeys import KnownKeys
+    from fleetpush.remote.paramiko.threads import Threads
     from fleetpush.remote.route import Route
     from fleetpush.remote.settings import SshSettings
-    from fleetpush.remote.threads import Threads
 
 
 class Link:

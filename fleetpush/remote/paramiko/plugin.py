@@ -13,15 +13,15 @@ import paramiko
 
 from fleetpush.remote import failures
 from fleetpush.remote.jump import JumpHosts
-from fleetpush.remote.paramiko_channels import ChannelProcess, ChannelStream
-from fleetpush.remote.paramiko_login import Login
-from fleetpush.remote.paramiko_transport import Refused
+from fleetpush.remote.paramiko.channels import ChannelProcess, ChannelStream
+from fleetpush.remote.paramiko.login import Login
+from fleetpush.remote.paramiko.threads import Threads
+from fleetpush.remote.paramiko.transport import Refused
 from fleetpush.remote.route import route_of
-from fleetpush.remote.threads import Threads
 
 if TYPE_CHECKING:
     from fleetpush.remote.connection import ProcessHandler, Target
-    from fleetpush.remote.paramiko_login import Link
+    from fleetpush.remote.paramiko.login import Link
     from fleetpush.remote.settings import SshSettings
 
 _CLOSE_SECONDS = 1.5

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetpush.errors import InputError
-from fleetpush.remote import failures, openssh_errors
-from fleetpush.remote.openssh_master import Master, config_flag, start
+from fleetpush.remote import failures
+from fleetpush.remote.openssh import errors
+from fleetpush.remote.openssh.master import Master, config_flag, start
 from fleetpush.remote.retries import Retries
 from fleetpush.remote.route import parts_of, route_of, route_of_hop
 from fleetpush.remote.sshconfig import HostConfig
@@ -18,8 +19,8 @@ from fleetpush.remote.sshconfig import HostConfig
 if TYPE_CHECKING:
     from fleetpush.errors import HostError
     from fleetpush.remote.connection import Target
-    from fleetpush.remote.openssh_errors import Said
-    from fleetpush.remote.openssh_room import Room
+    from fleetpush.remote.openssh.errors import Said
+    from fleetpush.remote.openssh.room import Room
     from fleetpush.remote.route import Route
     from fleetpush.remote.settings import SshSettings
 
@@ -58,7 +59,7 @@ class Login:
         """A logged-in connection. Raises HostError. Tries again as ``Retries`` has it."""
         for path in route.keys:
             if not path.expanduser().exists():
-                trouble = openssh_errors.trouble_of_key(path.expanduser())
+                trouble = errors.trouble_of_key(path.expanduser())
                 raise failures.unreachable("private_key_unusable", trouble)
         self._make_folder()
         wait = route.config.connect_timeout or self.settings.connect_timeout
@@ -71,7 +72,7 @@ class Login:
                 return said
             pause = None
             if not self._behind(said) and self._worth_another_try(said):
-                pause = retries.pause(clock(), refused=openssh_errors.is_refusal(said))
+                pause = retries.pause(clock(), refused=errors.is_refusal(said))
             if pause is None:
                 raise self._failure(route, said, tunnel, wait)
             await asyncio.sleep(pause)
@@ -113,7 +114,7 @@ class Login:
         scope.reschedule(asyncio.get_running_loop().time() + self.settings.login_timeout)
 
     def _worth_another_try(self, said: Said) -> bool:
-        return openssh_errors.is_hang_up(said) or openssh_errors.is_refusal(said)
+        return errors.is_hang_up(said) or errors.is_refusal(said)
 
     def _behind(self, said: Said) -> bool:
         return "refused by peer" in said.text or "stdio forwarding failed" in said.text
@@ -123,8 +124,8 @@ class Login:
             return failures.jump_failed(route.jump[-1], failures.lost(route.jump[-1], None))
         if tunnel is not None and self._behind(said):
             why = tunnel.said.refused_channel or said.last()
-            return failures.behind_jump(route, why, prohibited=openssh_errors.is_prohibited(why))
-        return openssh_errors.failure(route, said, wait, password_given=bool(route.password))
+            return failures.behind_jump(route, why, prohibited=errors.is_prohibited(why))
+        return errors.failure(route, said, wait, password_given=bool(route.password))
 
     def _make_folder(self) -> None:
         given = self.settings.known_hosts

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fleetpush.remote import failures
-from fleetpush.remote.asyncssh_errors import is_prohibited
-from fleetpush.remote.channels import ChannelProcess, ChannelStream
+from fleetpush.remote.asyncssh.channels import ChannelProcess, ChannelStream
+from fleetpush.remote.asyncssh.errors import is_prohibited
+from fleetpush.remote.asyncssh.login import Login
 from fleetpush.remote.jump import JumpHosts
-from fleetpush.remote.login import Login
 from fleetpush.remote.route import route_of
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from fleetpush.remote.connection import ENDED_BY_SIGNAL
-from fleetpush.remote.threads import Bell
+from fleetpush.remote.paramiko.threads import Bell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import paramiko
 
     from fleetpush.remote.connection import ProcessHandler
-    from fleetpush.remote.paramiko_transport import Transport
-    from fleetpush.remote.threads import Threads
+    from fleetpush.remote.paramiko.threads import Threads
+    from fleetpush.remote.paramiko.transport import Transport
 
 _READ_AHEAD = 256 * 1024
 _WRITE_AHEAD = 256 * 1024

@@ -1,0 +1,1 @@
+"""Connections by asyncssh: a thousand of them in one event loop."""

@@ -1,0 +1,1 @@
+"""Connections by the operator's own ``ssh``, one master process a host."""

@@ -1,0 +1,1 @@
+"""Connections by paramiko: a second implementation, in threads."""
