@@ -65,6 +65,7 @@ class Run:
         """Nothing more is waited for: aborted, out of time, or the source is gone."""
         self._interrupted: int | None = None
         self._deadline_passed = False
+        self._held_up = False
         self._origin_failure: HostFailure | None = None
 
     def interrupt(self, exit_code: int) -> None:
@@ -271,7 +272,9 @@ class Run:
             self._conductor.leave(member)
             self._join(self._conductor, admitted)
         if member.is_origin and not self._over.is_set() and not self._all_settled():
-            self._origin_failure = member.failure or HostFailure("agent_lost", "its agent is gone")
+            if not self._held_up:  # else it has left because of us, like the hosts
+                lost = HostFailure("agent_lost", "its agent is gone")
+                self._origin_failure = member.failure or lost
             self._over.set()
 
     def _all_settled(self) -> bool:
@@ -291,6 +294,7 @@ class Run:
                 self._chronicle.notice(
                     "warning", f"{held_up}: agents leave after {AGENT_SILENT:.0f} s"
                 )
+                self._excuse(now - looked_at)
             looked_at = now
             if self._options.deadline is not None and self._chronicle.at() > self._options.deadline:
                 self._deadline_passed = True
@@ -303,6 +307,13 @@ class Run:
                 self._look_at(member, now)
             if self._conductor is not None:
                 self._conductor.tick()
+
+    def _excuse(self, seconds: float) -> None:
+        """What was not heard while this program did not run is nobody's silence."""
+        self._held_up = True
+        for member in (self._origin, *self._members.values()):
+            member.heard_at += seconds
+            member.moved_at += seconds
 
     def _look_at(self, member: Member, now: float) -> None:
         if member.gone.is_set() or member.address is None:

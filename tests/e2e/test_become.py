@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import select
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +127,50 @@ def test_the_password_is_on_no_command_line(
                 seen += b"fleetpush.agent.main" in words
     assert command.outcome().exit == 0
     assert seen
+
+
+@pytest.mark.skipif(shutil.which("setsid") is None, reason="needs setsid (util-linux)")
+def test_k_asks_on_the_terminal(
+    desk: Desk, sudoers: Callable[..., None], fleet_of_roots: Callable[..., Path]
+) -> None:
+    sudoers("USER ALL=(ALL) ALL")
+    source, inventory, config = desk.source(MIB), fleet_of_roots(), desk.root / "ssh_config"
+    desk.known_hosts()
+    ours, theirs = os.openpty()
+    words = ["deploy", str(source), "-i", str(inventory), "--ssh-config", str(config), "-b", "-K"]
+    terminal = ("setsid", "--ctty", "--wait")
+    with subprocess.Popen(
+        [*terminal, sys.executable, "-m", "fleetpush", *words, "--progress", "plain"],
+        cwd=desk.root,
+        env=desk.env,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = read_until(ours, b"BECOME password: ")
+        os.write(ours, PASSWORD.encode() + b"\n")
+        shown += read_until(ours, None)
+        os.close(ours)
+    assert process.returncode == 0, shown
+    assert PASSWORD.encode() not in shown
+    assert len(desk.copies(HOSTS, source, "vault/model.pt")) == HOSTS
+
+
+def read_until(terminal: int, mark: bytes | None) -> bytes:
+    """What a terminal shows, up to ``mark`` or to the end."""
+    shown = b""
+    while mark is None or mark not in shown:
+        ready, _, _ = select.select([terminal], [], [], 60)
+        assert ready, shown
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:  # how a terminal ends
+            more = b""
+        if not more:
+            break
+        shown += more
+    return shown
 
 
 def test_root_s_agents_do_not_outlive_the_command(

@@ -82,25 +82,23 @@ def refusal(fleet: SshdFleet, wanted: Become) -> tuple[str, str]:
 
 
 @needs_sudo
-@pytest.mark.parametrize("use_pty", [False, True])
+@pytest.mark.parametrize("defaults", ["!use_pty", "use_pty", "log_input, log_output"])
 @pytest.mark.parametrize("password", [None, PASSWORD])
 def test_sudo_without_a_password_hands_stdin_over_whole(
-    fleet: SshdFleet, sudoers: Callable[..., None], use_pty: bool, password: str | None
+    fleet: SshdFleet, sudoers: Callable[..., None], defaults: str, password: str | None
 ) -> None:
-    pty = ("Defaults use_pty",) if use_pty else ()
-    sudoers(*pty, "USER ALL=(ALL) NOPASSWD: ALL")
+    sudoers(f"Defaults {defaults}, iolog_dir={fleet.root}/io", "USER ALL=(ALL) NOPASSWD: ALL")
     heard = speak(fleet, Become(password=password))
     assert bytes(heard.out) == b"root\n\x00\xffhead\n"
     assert heard.ends == [(0, "exit status 0")]
 
 
 @needs_sudo
-@pytest.mark.parametrize("use_pty", [False, True])
+@pytest.mark.parametrize("defaults", ["!use_pty", "use_pty", "log_input, log_output"])
 def test_sudo_takes_the_password_and_leaves_the_rest(
-    fleet: SshdFleet, sudoers: Callable[..., None], use_pty: bool
+    fleet: SshdFleet, sudoers: Callable[..., None], defaults: str
 ) -> None:
-    pty = ("Defaults use_pty",) if use_pty else ()
-    sudoers(*pty, "USER ALL=(ALL) ALL")
+    sudoers(f"Defaults {defaults}, iolog_dir={fleet.root}/io", "USER ALL=(ALL) ALL")
     payload = bytes(range(256)) * 4096
     heard = speak(fleet, Become(password=PASSWORD), stdin=payload)
     assert bytes(heard.out) == b"root\n" + payload
