@@ -69,6 +69,7 @@ class Enlistment:
         """One host's whole life in the run; its failures become its result."""
         member.dest = place.dest
         member.rates = place.rates
+        member.becomes = place.target.become is not None
         try:
             await self._connect(member, place.target)
             await self._have_source.wait()

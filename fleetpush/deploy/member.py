@@ -71,6 +71,8 @@ class Member:
         """Where its own sshd does."""
         self.caller = ""
         """Our address as it sees it."""
+        self.becomes = False
+        """Its agent runs as another user than the one who logged in."""
         self.dest = ""
         self.rates = DeclaredRates()
         self.have = 0
@@ -190,7 +192,7 @@ class Member:
         said = self.channel.stderr_tail.decode(errors="replace").strip()
         last = said.splitlines()[-1][:300] if said else ""
         if self.address is None:
-            return why_not_begun(status, reason, said, last)
+            return why_not_begun(status, reason, said, last, becomes=self.becomes)
         if status is None:
             return HostFailure(
                 "agent_lost", f"its agent is gone: {reason or 'the connection broke'}"
@@ -200,8 +202,10 @@ class Member:
         )
 
 
-def why_not_begun(status: int | None, reason: str, said: str, last: str) -> HostFailure:
-    """Why no agent came up; ``said`` on stderr, ``last`` in its last line."""
+def why_not_begun(
+    status: int | None, reason: str, said: str, last: str, *, becomes: bool
+) -> HostFailure:
+    """Why no agent came up; ``said`` on stderr, ``last`` in its last line. ``becomes``: as another user."""
     if status == NO_PYTHON:
         return HostFailure(
             "no_python",
@@ -214,8 +218,8 @@ def why_not_begun(status: int | None, reason: str, said: str, last: str) -> Host
             "old_python", f"{what or 'its Python is too old'}: 3.9 or newer is needed "
             "(set ansible_python_interpreter if there is one)"
         )  # fmt: skip
-    refused = failure_of(said)
-    if refused is not None and status is not None:
+    refused = failure_of(said) if becomes and status is not None else None
+    if refused is not None:
         return refused
     if status is None and reason.startswith(ENDED_BY_SIGNAL):
         return HostFailure("bootstrap_failed", f"the agent did not start: {reason} {last}".strip())

@@ -188,6 +188,7 @@ class ProbedHost:
         if not self._greeted.is_set():
             said = self._channel.stderr_tail.decode(errors="replace").strip()
             last = said.splitlines()[-1][:300] if said else ""
-            self.fail(why_not_begun(status, reason, said, last))
+            becomes = self.place.target.become is not None
+            self.fail(why_not_begun(status, reason, said, last, becomes=becomes))
         for event in (self._gone, self._greeted, self._dialled):
             event.set()

@@ -22,6 +22,7 @@ from fleetpush.deploy.member import ORIGIN, Member
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.reporting import Chronicle
 from fleetpush.deploy.source import make_manifest
+from fleetpush.deploy.verdict import SOURCE_FAULTS
 from fleetpush.errors import FleetpushError, HostFailure, InputError, SourceChangedError
 from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 from fleetpush.swarm.plan import plan_for
@@ -65,7 +66,7 @@ class Run:
         """Nothing more is waited for: aborted, out of time, or the source is gone."""
         self._interrupted: int | None = None
         self._deadline_passed = False
-        self._held_up = False
+        self._excused_until = 0.0
         self._origin_failure: HostFailure | None = None
 
     def interrupt(self, exit_code: int) -> None:
@@ -272,9 +273,11 @@ class Run:
             self._conductor.leave(member)
             self._join(self._conductor, admitted)
         if member.is_origin and not self._over.is_set() and not self._all_settled():
-            if not self._held_up:  # else it has left because of us, like the hosts
-                lost = HostFailure("agent_lost", "its agent is gone")
-                self._origin_failure = member.failure or lost
+            failure = member.failure or HostFailure("agent_lost", "its agent is gone")
+            # After a time in which we did not beat, it has left because of us, like the hosts.
+            excused = asyncio.get_running_loop().time() < self._excused_until
+            if not excused or failure.slug in SOURCE_FAULTS:
+                self._origin_failure = failure
             self._over.set()
 
     def _all_settled(self) -> bool:
@@ -310,7 +313,7 @@ class Run:
 
     def _excuse(self, seconds: float) -> None:
         """What was not heard while this program did not run is nobody's silence."""
-        self._held_up = True
+        self._excused_until = asyncio.get_running_loop().time() + LAG
         for member in (self._origin, *self._members.values()):
             member.heard_at += seconds
             member.moved_at += seconds

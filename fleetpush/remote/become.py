@@ -54,7 +54,7 @@ async def start(
     try:
         async with asyncio.timeout(_PATIENCE):
             await gate.passed(process)
-    except BaseException as error:
+    except BaseException as error:  # cancelled, too: nobody else has a handle to end it by
         process.kill()
         if isinstance(error, TimeoutError):
             why = f"{become.method} has said nothing for {_PATIENCE:.0f} s; try it there by hand"
@@ -133,7 +133,8 @@ _COMPLAINTS = [
             "become_refused",
             "su works without a password only: log in as root, or take sudo",
         ),
-        (r"^(?:sudo|doas|su): .*", "become_failed", "try it there by hand"),
+        # Its last words only: it also warns of what hinders nobody, such as a name that does not resolve.
+        (r"^(?:sudo|doas|su): .*\Z", "become_failed", "try it there by hand"),
     )
 ]
 

@@ -31,7 +31,7 @@ CONNECTIONS = {
 _WORDS = {"true": True, "yes": True, "on": True, "1": True} | {
     "false": False, "no": False, "off": False, "0": False
 }  # fmt: skip
-"""Truth as INI and -e write it."""
+"""Truth as INI and -e write it; INI makes a number of 1."""
 
 _INTERPRETER_DISCOVERY = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 
@@ -140,8 +140,7 @@ def _connection(host: InventoryHost, settings: SshSettings) -> str:
 
 def _become(host: InventoryHost, settings: SshSettings) -> Become | None:
     wanted = host.resolved("ansible_become", settings.become)
-    if isinstance(wanted, str) and wanted.lower() in _WORDS:
-        wanted = _WORDS[wanted.lower()]
+    wanted = _WORDS.get(str(wanted).lower(), wanted)
     if not isinstance(wanted, bool):
         raise _bad(host, "ansible_become", wanted, "true or false")
     if not wanted:

@@ -196,7 +196,6 @@ def test_is_refused_in_a_sentence(folder, monkeypatch, name):
         if text.startswith("#!"):
             path.chmod(0o755)
     if name == SLOW_SCRIPT:
-        monkeypatch.setattr("fleetpush.inventory.load.SCRIPT_SECONDS", 0.3)
         monkeypatch.setattr(
             "fleetpush.inventory.load.load.__kwdefaults__",
             {"extra_vars": {}, "script_seconds": 0.3},

@@ -49,7 +49,7 @@ def test_an_aborted_run_leaves_no_ssh_behind(desk: Desk) -> None:
     assert list(room.glob("fp-*"))
     for _ in range(2):
         command.send(signal.SIGINT)
-        time.sleep(0.3)
+        time.sleep(0.3)  # two signals that come at once are one
     assert command.outcome().exit == 130
     assert not list(room.glob("fp-*"))
     wait_until(lambda: not desk.fleet.sessions(), 10, "no connection left")

@@ -192,7 +192,8 @@ def test_the_limit_of_open_files_is_raised_or_explained(monkeypatch: pytest.Monk
 def test_nobody_is_become_unless_somebody_says_so() -> None:
     assert target_of(FakeHost(ansible_become_user="ann"), FLAGS).become is None
     assert target_of(FakeHost(ansible_become="no"), replace(FLAGS, become=True)).become is None
-    assert target_of(FakeHost(ansible_become="True"), FLAGS).become == Become()
+    for word in ("True", "yes", "1", 1, True):
+        assert target_of(FakeHost(ansible_become=word), FLAGS).become == Become()
 
 
 def test_whom_to_become_and_how_is_the_host_s_before_the_flags() -> None:

@@ -76,7 +76,7 @@ class _Script:
         with process:
             try:
                 printed, complaints = process.communicate(timeout=self._seconds)
-            except BaseException as error:
+            except BaseException as error:  # Ctrl-C, too: it would outlive us
                 _end(process)
                 if isinstance(error, subprocess.TimeoutExpired):
                     words = _last_words(error.stderr or b"")

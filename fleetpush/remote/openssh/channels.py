@@ -40,7 +40,7 @@ class MuxProcess(PipedProcess):
         try:
             self._call = await mux.open_session(path, command, theirs, self._over)
             await self.connect(ours)
-        except BaseException:
+        except BaseException:  # cancelled, too
             if self._call is not None:
                 self._call.close()
             for each in (self._stdin, *self._outputs):
@@ -124,7 +124,7 @@ class MuxStream:
             self._out, _ = await loop.connect_write_pipe(lambda: self._writing, ours[0])
             protocol = asyncio.StreamReaderProtocol(self._reader)
             self._in, _ = await loop.connect_read_pipe(lambda: protocol, ours[1])
-        except BaseException:
+        except BaseException:  # cancelled, too
             self.close()
             for end in ours:
                 end.close()

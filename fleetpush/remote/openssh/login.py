@@ -94,7 +94,7 @@ class Login:
                 phase = master.said.phase
                 wait = self.settings.login_timeout if phase == "login" else wait
                 raise failures.timed_out(route, phase, wait) from None
-        except BaseException:
+        except BaseException:  # cancelled, too
             await asyncio.shield(master.wait_closed())
             raise
         finally:

@@ -128,7 +128,7 @@ async def start(
     master = Master(room, path, popen, route.place)
     try:
         await master.listen()
-    except BaseException:
+    except BaseException:  # cancelled, too
         await asyncio.shield(master.wait_closed())
         raise
     return master

@@ -127,12 +127,12 @@ async def _call(
         for fd in fds:
             await _pass(sock, fd)
         _, call = await loop.create_unix_connection(lambda: MuxCall(over), sock=sock)
-    except BaseException:
+    except BaseException:  # cancelled, too
         sock.close()
         raise
     try:
         await asyncio.shield(call.opened)
-    except BaseException:
+    except BaseException:  # cancelled, too
         call.close()
         raise
     return call

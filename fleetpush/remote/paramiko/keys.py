@@ -28,7 +28,7 @@ class _Agent(paramiko.Agent):
     def _send_message(self, message: Message) -> tuple[int, Message]:
         with self._turn:
             # paramiko has no lock of its own, and its stubs do not know of the method.
-            answer: tuple[int, Message] = super()._send_message(message)  # type: ignore[misc]
+            answer: tuple[int, Message] = super()._send_message(message)  # type: ignore[misc]  # not in the stubs
             return answer
 
 

@@ -145,7 +145,7 @@ class Login:
             attempt.phase = "login"
             async with asyncio.timeout(self.settings.login_timeout):
                 await self._threads.call(lambda: self._log_in(route, link.transport))
-        except BaseException:
+        except BaseException:  # cancelled, too
             if attempt.link is not None:
                 await asyncio.shield(attempt.link.wait_closed())
             raise
@@ -165,7 +165,7 @@ class Login:
             sock = await self._dialler.dial(route.host, route.port)
         try:
             attempt.link = link = Link(Transport(sock, key_types), self._threads)
-        except BaseException:
+        except BaseException:  # cancelled, too
             sock.close()
             raise
         link.process = process
@@ -191,6 +191,7 @@ class Login:
         )
         tried = [*dict.fromkeys(name for name, _ in offer.keys), *offer.troubles]
         tried += ["the password"] if route.password else []
+        # "key=key" binds each its own; mypy cannot infer the type of such a parameter.
         steps: list[tuple[str, Callable[[], object]]] = [
             ("publickey", lambda key=key: transport.auth_publickey(route.user, key))  # type: ignore[misc]
             for _, key in offer.keys
@@ -235,7 +236,7 @@ def _proxied(command: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-    except BaseException:
+    except BaseException:  # cancelled, too
         ours.close()
         raise
     finally:

@@ -67,7 +67,7 @@ class Transport(paramiko.Transport):
 
     _channel_handler_table: ClassVar[dict[int, Callable[[paramiko.Channel, Message], None]]] = {
         # The one place where a request that paramiko does not know can be seen before it is dropped.
-        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]  # noqa: SLF001
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined]  # noqa: SLF001 (private, and the only way)
         MSG_CHANNEL_REQUEST: _request,
     }
 
