@@ -290,18 +290,30 @@ class HostStore:
                 "from what was written; look at this host's disk and kernel log",
             )
 
-    def activate(self) -> None:
+    def activate(self, *, keep_old: bool = False) -> list[str]:
         """Makes the content the destination, by one rename a file; a symbolic link there is replaced, not
-        followed. Raises StoreError: that file's old content is then still in place."""
+        followed. Raises StoreError: that file's old content is then still in place.
+
+        ``keep_old``: until ``settle`` what was there can be put back. Returns the paths where it cannot.
+        """
+        lost = []
         for partial in self._partials:
             with explained(partial.path):
-                partial.activate()
+                if not partial.activate(keep_old=keep_old):
+                    lost.append(partial.path)
         for (path, *below), fd in self._directories.items():
             with explained(os.path.join(path, *below)):
                 os.fsync(fd)
         for made in self._made:
             with explained(made):
                 _sync_directory(os.path.dirname(made))
+        return lost
+
+    def settle(self) -> None:
+        """What was kept of the old content goes. Raises StoreError."""
+        for partial in self._partials:
+            with explained(partial.path):
+                partial.forget_old()
 
     def close(self) -> None:
         """Lets go of everything. What was verified stays as a partial; nothing else stays."""

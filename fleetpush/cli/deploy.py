@@ -23,6 +23,8 @@ def deploy(
     limit: flags.Limit = None,
     extra_vars: flags.ExtraVars = None,
     dest: flags.Dest = None,
+    release_dir: flags.ReleaseDir = None,
+    keep_releases: flags.KeepReleases = 5,
     mode: flags.Mode = None,
     owner: flags.Owner = None,
     group: flags.Group = None,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any
 
 import fleetpush
+from fleetpush.deploy.channel import AgentChannel
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.errors import HostError, HostFailure
 from fleetpush.remote import become, bootstrap
@@ -37,6 +39,8 @@ class Enlistment:
         self._connectors = connectors
         self._run_id = run_id
         self._draining = draining
+        self._stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime())
+        """How the run's release begins, on every host that has not seen its content before."""
         self._common: dict[str, Any] = {}
         self._manifest = b""
         self._identity: RunIdentity | None = None
@@ -73,18 +77,19 @@ class Enlistment:
         try:
             await self._connect(member, place.target)
             await self._have_source.wait()
+            local = place.target.connection == "local"
             config = {
                 "role": "host",
-                "ssh": place.target.connection != "local",
-                "address": place.address
-                or ("127.0.0.1" if place.target.connection == "local" else ""),
+                "ssh": not local,
+                "address": place.address or ("127.0.0.1" if local else ""),
                 "ports": place.ports,
                 "dest": place.dest,
+                "release": self._release(place.release_dir),
                 "paths": [],
                 "up_limit": self._options.host_bwlimit,
                 "down_limit": self._options.host_bwlimit,
             }
-            await self._bootstrap(member, config, place.target)
+            await self._take_part(member, config, place.target)
         except HostError as error:
             member.fail(error.failure)
         finally:
@@ -105,15 +110,21 @@ class Enlistment:
                 "address": "127.0.0.1" if here else "",
                 "ports": self._options.port_range,
                 "dest": "",
+                "release": None,
                 "paths": self._paths,
                 "up_limit": self._options.bwlimit,
                 "down_limit": None,
             }
-            await self._bootstrap(member, config, target)
+            await self._take_part(member, config, target)
         except HostError as error:
             member.fail(error.failure)
         finally:
             await self._let_go(member)
+
+    def _release(self, directory: str) -> dict[str, Any] | None:
+        if not directory:
+            return None
+        return {"dir": directory, "stamp": self._stamp, "keep": self._options.keep_releases}
 
     async def _connect(self, member: Member, target: Target) -> None:
         if self._draining.is_set():
@@ -122,24 +133,16 @@ class Enlistment:
         member.connection = await self._connectors.connect(target)
         member.connected()
 
-    async def _bootstrap(self, member: Member, config: dict[str, Any], target: Target) -> None:
-        """Starts the agent and stays until it is gone."""
+    async def _take_part(self, member: Member, config: dict[str, Any], target: Target) -> None:
+        """Lets its agent take part in the exchange, and stays until it has left."""
         assert self._identity is not None
-        assert member.connection is not None
         if self._draining.is_set():
             raise HostError("interrupted", "the run was interrupted before this host's turn came")
         member.enter(HostPhase.BOOTSTRAPPING)
         certificate, key = self._identity.issue(member.peer)
         config |= self._common
-        config |= {
-            "me": member.peer,
-            "marker": member.channel.marker,
-            "cert": certificate.decode(),
-            "key": key.decode(),
-        }
-        line = bootstrap.command(target.python)
-        process = await become.start(member.connection, line, member.channel, target.become)
-        member.channel.attach(process, bootstrap.payload(config, self._manifest))
+        config |= {"me": member.peer, "cert": certificate.decode(), "key": key.decode()}
+        await self._begin(member, config, self._manifest, target)
         try:
             async with asyncio.timeout(HELLO_WITHIN):
                 await member.greeted.wait()
@@ -152,6 +155,17 @@ class Enlistment:
             )
             member.channel.kill()
         await member.gone.wait()
+
+    async def _begin(
+        self, member: Member, config: dict[str, Any], manifest: bytes, target: Target
+    ) -> None:
+        """Starts an agent for this exchange alone."""
+        assert member.connection is not None
+        assert isinstance(member.channel, AgentChannel)
+        config |= {"stays": False, "marker": member.channel.marker}
+        line = bootstrap.command(target.python)
+        process = await become.start(member.connection, line, member.channel, target.become)
+        member.channel.attach(process, bootstrap.payload(config, manifest))
 
     async def _let_go(self, member: Member) -> None:
         member.gone.set()

@@ -18,6 +18,7 @@ from fleetpush.swarm import bitfield
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fleetpush.deploy.channel import Channel
     from fleetpush.remote.connection import Connection
     from fleetpush.swarm.manifest import Manifest
 
@@ -62,7 +63,7 @@ class Member:
         self.name = name
         self.rack = rack
         self.phase = HostPhase.WAITING
-        self.channel = AgentChannel(self)
+        self.channel: Channel = AgentChannel(self)
         self.connection: Connection | None = None
         self.figures = Figures()
         self.address: tuple[str, int] | None = None
@@ -79,6 +80,8 @@ class Member:
         self.reused = 0
         self.present = False
         self.activated = False
+        self.waits = False
+        """It could switch, and waits until it may."""
         self.digest: str | None = None
         self.connected_at: float | None = None
         self.ready_at: float | None = None

@@ -30,7 +30,9 @@ class DeployOptions:
     port_range: tuple[int, int] = (47600, 47699)
     encrypt: bool = True
     verify: Literal["chunks", "full"] = "chunks"
-    activate: Literal["each", "none"] = "each"
+    activate: Literal["each", "together", "none"] = "each"
+    release_dir: str | None = None
+    keep_releases: int = 5
     mode: int | None = None
     owner: str | None = None
     group: str | None = None
