@@ -98,32 +98,40 @@ class Releases:
         self._note(word, release)
 
     def back(self, wanted: str = "") -> tuple[str, str]:
-        """Switches to the release before, or to the one whose name ``wanted`` is a part of.
+        """Switches to what ``before`` names. Returns where it was and where it is; raises as that does."""
+        was, goal = self.before(wanted)
+        self.switch(goal, "back")
+        return was, goal
 
-        Returns where it was and where it is. Raises StoreError: no_release_before, no_such_release.
+    def before(self, wanted: str = "") -> tuple[str, str]:
+        """The active release and the one before, or the one whose name ``wanted`` is a part of.
+
+        Raises StoreError: no_release_before, no_such_release.
         """
         was = self.current()
-        there = set(self._names())
-        past = [name for name in self.past() if name in there and name != was]
         if wanted:
-            found = sorted({name for name in past if wanted in name})
-            if was and wanted in was and not found:
-                return was, was
-            if len(found) != 1:
-                have = ", ".join(past) or "none"
-                what = f"{len(found)} releases are called {wanted!r}" if found else f"no {wanted!r}"
-                raise StoreError(
-                    "no_such_release",
-                    f"{self.directory}: {what} among those that were active before: {have}",
-                )
-        elif not past:
+            return was, self._named(wanted)
+        there = self._names()
+        past = [name for name in self.past() if name in there and name != was]
+        if not past:
             raise StoreError(
                 "no_release_before",
                 f"{self.directory}: no release before {was or 'the first'} is left to go back to",
             )
-        goal = found[0] if wanted else past[-1]
-        self.switch(goal, "back")
-        return was, goal
+        return was, past[-1]
+
+    def _named(self, wanted: str) -> str:
+        """The one release that was active at some time, is still there and is called so."""
+        active = {release for _, release in self._log()} | {self.current()}
+        there = [name for name in self._names() if name in active]
+        found = [name for name in there if wanted in name]
+        if len(found) == 1:
+            return found[0]
+        what = f"{len(found)} releases are called {wanted!r}" if found else f"no {wanted!r}"
+        raise StoreError(
+            "no_such_release",
+            f"{self.directory}: {what} among those that were active: {', '.join(there) or 'none'}",
+        )
 
     def past(self) -> list[str]:
         """The active releases in their order, the present one last; going back takes from the end."""

@@ -1,19 +1,16 @@
 """``fleetpush deploy``: push to the hosts, verify, activate."""
 
 import functools
-from dataclasses import fields
-from typing import Any
 
 import typer
 
 from fleetpush.cli import flags
 from fleetpush.cli.conduct import Signals, conduct
+from fleetpush.cli.options import options_from
 from fleetpush.cli.output import Conclusion, Output
-from fleetpush.cli.password import asked
 from fleetpush.cli.values import DEFAULT_PORTS
-from fleetpush.deploy.options import DeployOptions, SshOptions
+from fleetpush.deploy.options import DeployOptions
 from fleetpush.deploy.progress import Observer
-from fleetpush.deploy.topology import choose_topology
 
 
 def deploy(
@@ -73,20 +70,6 @@ def deploy(
         log_file=log_file,
     )
     raise typer.Exit(conduct(output, lambda: functools.partial(execute, options_from(given))))
-
-
-def options_from(given: dict[str, Any]) -> DeployOptions:
-    """The options that the flags of ``deploy``, by parameter name, ask for. Raises UsageError."""
-    choose_topology(given["topology"], given["tree_fanout"])
-    ssh = SshOptions(**asked(given), **_fields_of(SshOptions, given))
-    lists = {name: tuple(given[name] or ()) for name in ("sources", "inventories", "extra_vars")}
-    same = _fields_of(DeployOptions, given)
-    return DeployOptions(**{**same, **lists, "ssh": ssh, "encrypt": not given["no_encrypt"]})
-
-
-def _fields_of(options: type[DeployOptions | SshOptions], given: dict[str, Any]) -> dict[str, Any]:
-    """The flags that are called like a field of ``options``."""
-    return {field.name: given[field.name] for field in fields(options) if field.name in given}
 
 
 async def execute(options: DeployOptions, observer: Observer, signals: Signals) -> Conclusion:

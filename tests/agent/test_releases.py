@@ -83,7 +83,7 @@ def test_back_to_a_named_one(releases: Releases) -> None:
     assert content(releases) == "a"
     deploy(releases, "d", 9)
     assert releases.back("aaaa")[1].endswith("a" * 12)
-    with pytest.raises(StoreError, match="no 'zzz' among those"):
+    with pytest.raises(StoreError, match="no 'zzz' among those that were active: 2026"):
         releases.back("zzz")
     with pytest.raises(StoreError, match="releases are called '2026'"):
         deploy(releases, "e", 10)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from fleetpush.agent.tasks import command, waiting
+from fleetpush.agent.tasks import command, releasing, waiting
 from fleetpush.errors import HostError
 
 TYPE_CHECKING = False
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
     Job = Callable[[dict[str, Any], threading.Event], dict[str, Any]]
 
-JOBS: dict[str, Job] = {"command": command.run, "wait_for": waiting.wait_for}
+JOBS: dict[str, Job] = {
+    "command": command.run,
+    "wait_for": waiting.wait_for,
+    "roll_back": releasing.roll_back,
+    "undo": releasing.undo,
+    "settle": releasing.settle,
+}
 """By name: gets its arguments and an event that says it is to stop. Raises HostError, OSError."""
 
 
