@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+from time import sleep
 
+from fleetpush.agent.kept import SETTLE
 from fleetpush.agent.place import Place
 from fleetpush.agent.source import SourceStore
 from fleetpush.agent.store import HostStore
@@ -135,7 +137,8 @@ class Exchange:
         if config["release"]:
             dest = self._open_release(config["release"], home)
         place = Place(dest, config["mode"], config["owner"], config["group"], home)
-        store = HostStore(self._manifest, place, verify_full=config["verify_full"])
+        known = {int(index): note for index, note in config["known"].items()}
+        store = HostStore(self._manifest, place, verify_full=config["verify_full"], known=known)
         self._store = store  # before open, so that leaving closes whatever it got hold of
         store.open()
         store.scan(self._reading, lambda: self._leaving)
@@ -207,7 +210,7 @@ class Exchange:
         elif what == "activate":
             self._worker.do(self._switch, self._activated, self._store_failed)
         elif what == "settle":
-            self._worker.do(self._settle, lambda done: None, self._note)
+            self._worker.do(self._settle, self._say_kept, self._note)
         elif what == "edges":
             for e in message["edges"]:
                 address = (e["address"][0], e["address"][1]) if e["address"] else None
@@ -251,8 +254,7 @@ class Exchange:
         activate = self._config["activate"]
         if activate == "each":
             self._worker.do(self._switch, self._activated, self._store_failed)
-            if self._releases is not None:
-                self._worker.do(self._settle, lambda done: None, self._note)
+            self._worker.do(self._settle, self._say_kept, self._note)
         elif activate == "none":
             self._settled = True
 
@@ -265,13 +267,22 @@ class Exchange:
         self._switched = True
         return lost
 
-    def _settle(self) -> None:
-        """In the worker: nobody will want to go back, unless to a release."""
+    def _settle(self) -> list[list[int]]:
+        """In the worker: nobody will want to go back, unless to a release. What the files are known by."""
         if not self._switched:
-            return
-        self._host_store().settle()
+            return []
+        if self._config["activate"] == "together":
+            self._host_store().settle()
         if self._releases is not None:
             self._releases.prune(self._config["release"]["keep"])
+        if not self._config["notes"]:
+            return []
+        sleep(SETTLE)
+        return self._host_store().notes()
+
+    def _say_kept(self, notes: list[list[int]]) -> None:
+        if notes:
+            self._control.say({"is": "kept", "files": notes})
 
     def _activated(self, lost: list[str]) -> None:
         self._settled = True

@@ -158,9 +158,10 @@ class Releases:
         import shutil
 
         current = self.current()
-        order = list(dict.fromkeys(reversed(self.past())))
+        there = self._names()
+        order = [name for name in dict.fromkeys(reversed(self.past())) if name in there]
         kept = {current, *order[: max(1, keep)]}
-        for name in self._names():
+        for name in there:
             if name not in kept and (name in order or name < current):
                 with explained(self.path(name)):
                     shutil.rmtree(self.path(name))

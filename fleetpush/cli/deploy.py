@@ -34,6 +34,7 @@ def deploy(
     port_range: flags.PortRange = DEFAULT_PORTS,
     no_encrypt: flags.NoEncrypt = False,
     verify: flags.Verify = "chunks",
+    checksum: flags.Checksum = False,
     activate: flags.Activate = "each",
     stall: flags.Stall = 60.0,
     deadline: flags.Deadline = None,

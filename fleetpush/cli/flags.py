@@ -165,6 +165,14 @@ Verify = Annotated[
         rich_help_panel=WHEN,
     ),
 ]
+Checksum = Annotated[
+    bool,
+    _option(
+        "--checksum",
+        help="Read what is on the hosts even where an earlier run verified it and it looks untouched.",
+        rich_help_panel=HOW,
+    ),
+]
 Activate = Annotated[
     Literal["each", "together", "none"],
     _option(

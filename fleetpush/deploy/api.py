@@ -45,6 +45,7 @@ class Keywords(TypedDict, total=False):
     """Both ends included."""
     encrypt: bool
     verify: Literal["chunks", "full"]
+    checksum: bool
     activate: Literal["each", "together", "none"]
     release_dir: str | None
     """A directory of releases, ``current`` the active one; a template like ``dest``, instead of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import fleetpush
 from fleetpush.deploy.channel import AgentChannel
@@ -15,6 +15,8 @@ from fleetpush.remote.connection import Target
 from fleetpush.swarm.plan import shape_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.identity import RunIdentity
     from fleetpush.deploy.member import Member
@@ -29,13 +31,28 @@ REPORTS_A_SECOND = 400
 """Progress messages that all agents together may send in a second."""
 
 
+class Memory(Protocol):
+    """What earlier runs left to know: files that hosts have shown to hold."""
+
+    def recall(
+        self, host: str, dest: str, files: Mapping[int, tuple[str, str]]
+    ) -> dict[int, Sequence[int]]:
+        """Of ``files`` (number: path and SHA-256 in hex) below ``dest``, those noted there, and the notes."""
+
+
 class Enlistment:
     """Shared by all hosts of a run. ``draining``: no further host is begun once it is set."""
 
     def __init__(
-        self, options: DeployOptions, connectors: Connectors, run_id: str, draining: asyncio.Event
+        self,
+        options: DeployOptions,
+        connectors: Connectors,
+        run_id: str,
+        draining: asyncio.Event,
+        memory: Memory | None = None,
     ) -> None:
         self._options = options
+        self._memory = memory
         self._connectors = connectors
         self._run_id = run_id
         self._draining = draining
@@ -45,6 +62,8 @@ class Enlistment:
         self._manifest = b""
         self._identity: RunIdentity | None = None
         self._paths: list[str] = []
+        self._names: list[str] = []
+        self._sums: Sequence[str | None] = ()
         self._have_source = asyncio.Event()
 
     def ready(self, source: Source, identity: RunIdentity, topology: str, hosts: int) -> None:
@@ -53,6 +72,8 @@ class Enlistment:
         self._manifest = source.manifest.encode()
         self._identity = identity
         self._paths = [str(path) for path in source.paths]
+        self._sums = source.sums.known
+        self._names = [file.path for file in source.manifest.files]
         self._common = {
             "version": fleetpush.__version__,
             "run": self._run_id,
@@ -65,6 +86,7 @@ class Enlistment:
             "mode": self._options.mode,
             "owner": self._options.owner,
             "group": self._options.group,
+            "notes": self._memory is not None,
             "report_every": max(0.25, hosts / REPORTS_A_SECOND),
         }
         self._have_source.set()
@@ -85,6 +107,7 @@ class Enlistment:
                 "ports": place.ports,
                 "dest": place.dest,
                 "release": self._release(place.release_dir),
+                "known": self._known(member.name, place),
                 "paths": [],
                 "up_limit": self._options.host_bwlimit,
                 "down_limit": self._options.host_bwlimit,
@@ -111,6 +134,7 @@ class Enlistment:
                 "ports": self._options.port_range,
                 "dest": "",
                 "release": None,
+                "known": {},
                 "paths": self._paths,
                 "up_limit": self._options.bwlimit,
                 "down_limit": None,
@@ -120,6 +144,17 @@ class Enlistment:
             member.fail(error.failure)
         finally:
             await self._let_go(member)
+
+    def _known(self, host: str, place: Place) -> dict[int, Sequence[int]]:
+        """By the files' numbers: how those are known again that this host has shown to hold already."""
+        if self._memory is None or self._options.checksum:
+            return {}
+        wanted = {
+            index: (name, sha256)
+            for index, (name, sha256) in enumerate(zip(self._names, self._sums, strict=True))
+            if sha256 is not None
+        }
+        return self._memory.recall(host, place.dest, wanted)
 
     def _release(self, directory: str) -> dict[str, Any] | None:
         if not directory:

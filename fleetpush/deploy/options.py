@@ -36,6 +36,8 @@ class DeployOptions:
     mode: int | None = None
     owner: str | None = None
     group: str | None = None
+    checksum: bool = False
+    """Reads what is there even where an earlier run has verified it and nobody has touched it since."""
     stall: float = 60.0
     deadline: float | None = None
     detach_grace: float = 0.0

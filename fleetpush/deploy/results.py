@@ -38,6 +38,8 @@ class HostResult:
     verified_at_s: float | None = None
     activated: bool = False
     digest: str | None = None
+    kept: tuple[tuple[int, ...], ...] = ()
+    """Device, inode, size, time of change and of the inode's, of each file; not in the document."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from fleetpush.swarm.plan import plan_for
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
+    from fleetpush.deploy.enlist import Memory
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.options import DeployOptions
     from fleetpush.deploy.progress import Observer
@@ -50,12 +51,19 @@ class Run:
     """One deploy. ``execute`` once; ``interrupt`` at any time from the event loop's thread.
 
     ``among``: hosts that have sessions already take part over these; else each is connected to.
+    ``memory``: what earlier runs left to know.
     """
 
     def __init__(
-        self, options: DeployOptions, observer: Observer, *, among: Gathering | None = None
+        self,
+        options: DeployOptions,
+        observer: Observer,
+        *,
+        among: Gathering | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._options = options
+        self._memory = memory
         self._among = among
         self._run_id = secrets.token_hex(16)
         self._chronicle = Chronicle(options, observer, self._run_id)
@@ -142,8 +150,10 @@ class Run:
 
     def _enlistment(self, connectors: Connectors) -> Enlistment:
         if self._among is None:
-            return Enlistment(self._options, connectors, self._run_id, self._draining)
-        return SessionEnlistment(self._options, self._among.sessions, self._run_id, self._draining)
+            return Enlistment(self._options, connectors, self._run_id, self._draining, self._memory)
+        return SessionEnlistment(
+            self._options, self._among.sessions, self._run_id, self._draining, self._memory
+        )
 
     def _tick(self) -> None:
         if self._conductor is not None:

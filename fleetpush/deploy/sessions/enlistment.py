@@ -10,6 +10,7 @@ from fleetpush.deploy.progress import HostPhase
 if TYPE_CHECKING:
     import asyncio
 
+    from fleetpush.deploy.enlist import Memory
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.member import Member
     from fleetpush.deploy.options import DeployOptions
@@ -28,9 +29,14 @@ class SessionEnlistment(Enlistment):
     """The origin's agent is started for each exchange as for a deploy; the hosts' are there."""
 
     def __init__(
-        self, options: DeployOptions, sessions: Sessions, run_id: str, draining: asyncio.Event
+        self,
+        options: DeployOptions,
+        sessions: Sessions,
+        run_id: str,
+        draining: asyncio.Event,
+        memory: Memory | None = None,
     ) -> None:
-        super().__init__(options, sessions.connectors, run_id, draining)
+        super().__init__(options, sessions.connectors, run_id, draining, memory)
         self._sessions = sessions
 
     async def _connect(self, member: Member, target: Target) -> None:
