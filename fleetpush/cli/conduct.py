@@ -7,6 +7,7 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING, Protocol
 
+from fleetpush.cli.job import Job
 from fleetpush.errors import FleetpushError
 
 if TYPE_CHECKING:
@@ -67,21 +68,24 @@ class Signals:
             self._task.cancel()
 
 
-def conduct(output: Output, prepare: Callable[[], Work]) -> int:
+def conduct(output: Output, prepare: Callable[[], Work], job: Job | None = None) -> int:
     """Does what ``prepare`` returns, shows it as ``output`` says, and returns the exit code.
 
-    ``prepare`` runs before the event loop: what it asks the operator can be broken off with Ctrl-C.
+    ``job`` says what else there is to do before and after. ``prepare`` runs before the event loop: what it
+    asks the operator can be broken off with Ctrl-C.
     """
 
+    output.reports = (job or Job()).reports()
+
     def run() -> int:
+        output.reports.check()
         work = prepare()
         printer = output.open()
         try:
             conclusion = asyncio.run(_listening(work, printer))
         finally:
             printer.close()
-        output.show(conclusion)
-        return conclusion.exit_code
+        return output.conclude(conclusion)
 
     return guarded(output, run)
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import typer
 
-from fleetpush.cli import flags
+from fleetpush.cli import flags, job_flags
 from fleetpush.cli.conduct import Signals, conduct
+from fleetpush.cli.job import Job
 from fleetpush.cli.output import Conclusion, Output
 from fleetpush.cli.password import asked
 from fleetpush.cli.values import DEFAULT_PORTS
@@ -54,6 +55,7 @@ def deploy(
     jump: flags.Jump = None,
     connection: flags.ConnectionPlugin = None,
     connect_timeout: flags.ConnectTimeout = 15.0,
+    junit: job_flags.Junit = None,
     progress: flags.Progress = "auto",
     format: flags.Format = "text",
     color: flags.Color = "auto",
@@ -62,15 +64,9 @@ def deploy(
 ) -> None:
     """Push files to every host of an inventory, verify them there, and activate them."""
     given = dict(locals())
-    output = Output(
-        command="deploy",
-        progress=progress,
-        format=format,
-        color=color,
-        verbose=verbose,
-        log_file=log_file,
-    )
-    raise typer.Exit(conduct(output, lambda: functools.partial(execute, options_from(given))))
+    output = Output(command="deploy", **_fields_of(Output, given))
+    job = Job.of(given)
+    raise typer.Exit(conduct(output, lambda: functools.partial(execute, options_from(given)), job))
 
 
 def options_from(given: dict[str, Any]) -> DeployOptions:
@@ -82,7 +78,9 @@ def options_from(given: dict[str, Any]) -> DeployOptions:
     return DeployOptions(**{**same, **lists, "ssh": ssh, "encrypt": not given["no_encrypt"]})
 
 
-def _fields_of(options: type[DeployOptions | SshOptions], given: dict[str, Any]) -> dict[str, Any]:
+def _fields_of(
+    options: type[DeployOptions | SshOptions | Output], given: dict[str, Any]
+) -> dict[str, Any]:
     """The flags that are called like a field of ``options``."""
     return {field.name: given[field.name] for field in fields(options) if field.name in given}
 

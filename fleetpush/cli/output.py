@@ -8,9 +8,10 @@ import logging
 import os
 import sys
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from fleetpush.cli.reports import Reports
 from fleetpush.deploy.results import SCHEMA
 from fleetpush.errors import InputError
 from fleetpush.report.choose import ColorChoice, ProgressStyle, console, printer
@@ -45,6 +46,7 @@ class Output:
     color: ColorChoice = "auto"
     verbose: int = 0
     log_file: Path | None = None
+    reports: Reports = field(default_factory=Reports)
     _log: TextIO | None = field(default=None, init=False)
 
     def open(self) -> Printer:
@@ -52,7 +54,8 @@ class Output:
         printers = [
             printer(
                 self.progress, sys.stderr, os.environ, color=self.color, verbose=self.verbose > 0
-            )
+            ),
+            self.reports.times,
         ]
         if self.log_file is not None:
             try:
@@ -82,6 +85,20 @@ class Output:
         if self._log is not None:
             self._log.close()
             self._log = None
+
+    def conclude(self, conclusion: Conclusion) -> int:
+        """Writes the reports, shows the result, and returns the exit code.
+
+        A run that did what it should and cannot say so where it was told to has not done all it was told.
+        """
+        ending = self.reports.ending(self.command, conclusion.exit_code, conclusion.report)
+        problems = self.reports.write(ending)
+        if problems:
+            conclusion = replace(conclusion, exit_code=conclusion.exit_code or InputError.exit_code)
+        self.show(conclusion)
+        for problem in problems:
+            self._complain(problem)
+        return conclusion.exit_code
 
     def show(self, conclusion: Conclusion) -> None:
         """The result: one JSON document, or the recap unless all is well and quiet was asked for."""
@@ -149,8 +166,7 @@ class Output:
     def fail(self, error: FleetpushError) -> int:
         """Says why the run could not be made; returns the exit code."""
         self._complain(str(error))
-        self._failure_document(error.exit_code, str(error), error.slug)
-        return error.exit_code
+        return self._not_begun(error.exit_code, str(error), error.slug)
 
     def fail_internally(self, error: BaseException) -> int:
         """One line for a defect of ours; where it happened only on request."""
@@ -163,18 +179,22 @@ class Output:
                 sys.stderr.write(told)
         if self._log is not None:
             self._log.write(told)
-        self._failure_document(1, text, "internal")
-        return 1
+        return self._not_begun(1, text, "internal")
 
     def stopped(self, exit_code: int) -> int:
         """A signal came before there was a run to drain."""
-        self._complain("stopped before any host was touched")
-        self._failure_document(exit_code, "stopped before any host was touched", "interrupted")
-        return exit_code
+        text = "stopped before any host was touched"
+        self._complain(text)
+        return self._not_begun(exit_code, text, "interrupted")
 
-    def _failure_document(self, exit_code: int, text: str, slug: str) -> None:
+    def _not_begun(self, exit_code: int, text: str, slug: str) -> int:
+        """What there is to say without a report; returns the exit code."""
         if self.format == "json":
             self._print_json(failure_document(self.command, exit_code, text, slug))
+        ending = self.reports.ending(self.command, exit_code, error=text, slug=slug)
+        for problem in self.reports.write(ending):
+            self._complain(problem)
+        return exit_code
 
     def _complain(self, text: str) -> None:
         with _reader_may_leave(sys.stderr):
