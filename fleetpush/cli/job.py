@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,4 +25,4 @@ class Job:
         return cls(**{f.name: given[f.name] for f in fields(cls) if f.name in given})
 
     def reports(self) -> Reports:
-        return Reports(junit=self.junit)
+        return Reports(junit=self.junit, github=os.environ)

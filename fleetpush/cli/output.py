@@ -17,7 +17,7 @@ from fleetpush.errors import InputError
 from fleetpush.report.choose import ColorChoice, ProgressStyle, console, printer
 from fleetpush.report.plain import PlainPrinter
 from fleetpush.report.printer import Printer, Several
-from fleetpush.report.sanitise import clean
+from fleetpush.report.sanitise import clean, printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from fleetpush.deploy.results import RunReport
     from fleetpush.errors import FleetpushError
+    from fleetpush.report.ending import Ending
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,21 @@ class Output:
         self.show(conclusion)
         for problem in problems:
             self._complain(problem)
+        self._tell_pipeline(ending)
         return conclusion.exit_code
+
+    def _tell_pipeline(self, ending: Ending) -> None:
+        """What GitHub Actions shows of a run; its commands never in a document, nor where all is quiet."""
+        warning = self.reports.summarise(ending)
+        if self.progress == "quiet" and ending.ok:
+            return
+        if warning:
+            self.warn(warning)
+        aloud = self.format == "text" and self.progress != "quiet"
+        stream = sys.stdout if aloud else sys.stderr
+        with _reader_may_leave(stream):
+            stream.write("".join(f"{line}\n" for line in self.reports.annotations(ending)))
+            stream.flush()
 
     def show(self, conclusion: Conclusion) -> None:
         """The result: one JSON document, or the recap unless all is well and quiet was asked for."""
@@ -160,7 +175,7 @@ class Output:
 
     def _print_json(self, document: dict[str, Any]) -> None:
         with _reader_may_leave(sys.stdout):
-            sys.stdout.write(json.dumps(document, indent=2) + "\n")
+            sys.stdout.write(printable_json(json.dumps(document, indent=2)) + "\n")
             sys.stdout.flush()
 
     def fail(self, error: FleetpushError) -> int:
@@ -194,6 +209,7 @@ class Output:
         ending = self.reports.ending(self.command, exit_code, error=text, slug=slug)
         for problem in self.reports.write(ending):
             self._complain(problem)
+        self._tell_pipeline(ending)
         return exit_code
 
     def _complain(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetpush.errors import InputError
@@ -10,16 +11,22 @@ from fleetpush.report.ending import Ending, FinishTimes
 from fleetpush.report.files import check_writable, write_whole
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     from fleetpush.deploy.results import RunReport
 
 
 class Reports:
-    """``junit``: where the test report goes, None for none."""
+    """``junit``: where the test report goes. ``github``: the environment of a step of GitHub Actions.
 
-    def __init__(self, *, junit: Path | None = None) -> None:
+    None for none.
+    """
+
+    def __init__(
+        self, *, junit: Path | None = None, github: Mapping[str, str] | None = None
+    ) -> None:
         self._junit = junit
+        self._github = github or {}
         self._began = datetime.now(UTC)
         self.times = FinishTimes()
         """A printer of the run: it hears when hosts are done."""
@@ -72,3 +79,27 @@ class Reports:
             except OSError as error:
                 problems.append(f"cannot write --junit {self._junit}: {error.strerror}")
         return problems
+
+    def summarise(self, ending: Ending) -> str:
+        """Adds to the step's summary; returns a sentence if that cannot be."""
+        name = self._github.get("GITHUB_STEP_SUMMARY")
+        if not name:
+            return ""
+        from fleetpush.report import github  # noqa: PLC0415 - as above
+
+        try:
+            with Path(name).open("ab") as file:
+                taken = file.tell()
+                text = github.summary(ending, github.SUMMARY_LIMIT - taken - 1)
+                file.write(b"\n" * bool(taken and text) + text.encode("utf-8", "backslashreplace"))
+        except OSError as error:
+            return f"cannot add to the step's summary {name}: {error.strerror}"
+        return "" if text else f"the step's summary {name} is full: this run is not in it"
+
+    def annotations(self, ending: Ending) -> list[str]:
+        """The commands that make GitHub show what failed; none elsewhere."""
+        if self._github.get("GITHUB_ACTIONS") != "true":
+            return []
+        from fleetpush.report import github  # noqa: PLC0415 - as above
+
+        return github.annotate(ending)

@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 from junitparser import JUnitXml
 from typer.testing import CliRunner
 
 from fleetpush.cli.main import app
+from fleetpush.deploy.progress import RunFinished
 from fleetpush.errors import InputError
 from fleetpush.report.junit import THE_RUN
 
@@ -80,3 +82,96 @@ def test_a_report_that_cannot_be_written_in_the_end_is_not_success(script, tmp_p
     result = invoke("--junit", str(tmp_path / "run.xml"), "-o", "json")
     assert json.loads(result.stdout)["exit_code"] == result.exit_code == 5
     assert "No space left on device" in result.stderr
+
+
+# -- GitHub Actions
+
+
+@pytest.fixture
+def step(tmp_path):
+    """The variables of a step, and its summary."""
+    return {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+
+
+def summary(step):
+    with open(step["GITHUB_STEP_SUMMARY"]) as file:
+        return file.read()
+
+
+def enough_hosts(script):
+    """Some failed, and the run was told that this is good enough."""
+    script.events[-1] = RunFinished(script.events[-1].at, replace(script.report, exit_code=0))
+
+
+def test_a_failing_step_has_annotations_behind_the_recap_and_a_summary(script, step):
+    result = invoke(env=step)
+    *_, last = result.stdout.splitlines()
+    assert last.startswith("::error title=fleetpush deploy%3A no_python (1 host)::node6: ")
+    assert "::error" not in result.stderr
+    assert summary(step).startswith(
+        "### fleetpush deploy of <code>model.pt</code> to 12 hosts: failed"
+    )
+
+
+def test_with_json_the_document_is_alone_on_stdout(script, step):
+    result = invoke("-o", "json", env=step)
+    assert json.loads(result.stdout)["exit_code"] == 3
+    assert result.stderr.splitlines()[-1].startswith("::error title=")
+
+
+def test_what_enough_hosts_survived_is_a_warning(script, step):
+    enough_hosts(script)
+    result = invoke("--min-success", "90%", env=step)
+    assert result.exit_code == 0
+    assert "which is enough (--min-success)" in result.stdout
+    assert result.stdout.splitlines()[-1].startswith("::warning title=")
+    assert ": passed" in summary(step)
+
+
+def test_quiet_success_is_quiet_in_a_step_too_and_its_summary_is_written(script, step):
+    enough_hosts(script)
+    result = invoke("--progress", "quiet", env=step)
+    assert (result.exit_code, result.output) == (0, "")
+    assert "no&#95;python" in summary(step)
+    assert invoke("--progress", "quiet", env={**step, "GITHUB_STEP_SUMMARY": "/"}).output == ""
+
+
+def test_quiet_failure_is_on_stderr_alone(script, step):
+    result = invoke("--progress", "quiet", env=step)
+    assert result.stdout == ""
+    assert result.stderr.splitlines()[-1].startswith("::error title=")
+
+
+def test_a_step_that_could_not_begin_says_why(script, step):
+    script.error = InputError("dc1.yaml: no such inventory")
+    result = invoke(env=step)
+    assert (
+        result.stdout
+        == "::error title=fleetpush deploy%3A bad_input::dc1.yaml: no such inventory\n"
+    )
+    assert "no such inventory" in summary(step)
+
+
+def test_summaries_of_one_step_stand_below_each_other_until_it_is_full(script, step):
+    with open(step["GITHUB_STEP_SUMMARY"], "w") as file:
+        file.write("mine")
+    invoke(env=step)
+    invoke(env=step)
+    assert summary(step).count("\n### fleetpush deploy") == 2
+    assert summary(step).startswith("mine\n###")
+    with open(step["GITHUB_STEP_SUMMARY"], "w") as file:
+        file.write("x" * (1024 * 1024 - 10))
+    result = invoke(env=step)
+    assert "is full: this run is not in it" in result.stderr
+    assert len(summary(step)) == 1024 * 1024 - 10
+
+
+def test_a_summary_that_cannot_be_written_is_a_warning_and_no_failure(script, step):
+    script.become_clean()
+    result = invoke(env={**step, "GITHUB_STEP_SUMMARY": "/nowhere/summary.md"})
+    assert result.exit_code == 0
+    assert "warning: cannot add to the step's summary /nowhere/summary.md" in result.stderr
+
+
+def test_elsewhere_there_is_nothing_of_it(script):
+    assert "::" not in invoke(env={"GITHUB_ACTIONS": "", "GITHUB_STEP_SUMMARY": ""}).output
