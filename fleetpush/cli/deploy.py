@@ -56,6 +56,8 @@ def deploy(
     connection: flags.ConnectionPlugin = None,
     connect_timeout: flags.ConnectTimeout = 15.0,
     junit: job_flags.Junit = None,
+    metrics: job_flags.Metrics = None,
+    metrics_job: job_flags.MetricsJob = None,
     progress: flags.Progress = "auto",
     format: flags.Format = "text",
     color: flags.Color = "auto",

@@ -15,3 +15,22 @@ Junit = Annotated[
         rich_help_panel=JOB,
     ),
 ]
+Metrics = Annotated[
+    Path | None,
+    option(
+        "--metrics",
+        metavar="FILE",
+        help="Write the run's figures for node_exporter's textfile collector (FILE.prom), however it"
+        " ends.",
+        rich_help_panel=JOB,
+    ),
+]
+MetricsJob = Annotated[
+    str | None,
+    option(
+        "--metrics-job",
+        metavar="NAME",
+        help="What the job is called in them. Default: FILE without its suffix.",
+        rich_help_panel=JOB,
+    ),
+]

@@ -88,10 +88,7 @@ class Output:
             self._log = None
 
     def conclude(self, conclusion: Conclusion) -> int:
-        """Writes the reports, shows the result, and returns the exit code.
-
-        A run that did what it should and cannot say so where it was told to has not done all it was told.
-        """
+        """Writes the reports, shows the result, and returns the exit code."""
         ending = self.reports.ending(self.command, conclusion.exit_code, conclusion.report)
         problems = self.reports.write(ending)
         if problems:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fleetpush.errors import InputError
 from fleetpush.report.ending import Ending, FinishTimes
 from fleetpush.report.files import check_writable, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fleetpush.deploy.results import RunReport
 
 
+class ReportFile(NamedTuple):
+    """What the flag ``flag`` asks for: ``text`` of the ending, at ``path``."""
+
+    flag: str
+    path: Path
+    text: Callable[[Ending], str]
+
+
 class Reports:
-    """``junit``: where the test report goes. ``github``: the environment of a step of GitHub Actions.
+    """``files`` in the order in which they are written. ``github``: the environment of one of its steps."""
 
-    None for none.
-    """
-
-    def __init__(
-        self, *, junit: Path | None = None, github: Mapping[str, str] | None = None
-    ) -> None:
-        self._junit = junit
+    def __init__(self, *files: ReportFile, github: Mapping[str, str] | None = None) -> None:
+        self._files = list(files)
         self._github = github or {}
         self._began = datetime.now(UTC)
         self.times = FinishTimes()
@@ -34,14 +38,17 @@ class Reports:
     def check(self) -> None:
         """Before anything is done: a report that cannot be written must not be found out hours later.
 
-        Raises InputError; such a report is then not tried again.
+        Raises InputError for the first of them; those that cannot be are not tried again.
         """
-        if self._junit is not None:
+        wrong: list[InputError] = []
+        for file in tuple(self._files):
             try:
-                check_writable("--junit", self._junit)
-            except InputError:
-                self._junit = None
-                raise
+                check_writable(file.flag, file.path)
+            except InputError as error:
+                wrong.append(error)
+                self._files.remove(file)
+        if wrong:
+            raise wrong[0]
 
     def begun(self) -> None:
         """What came before (a delay, another run's lock) is not part of the run."""
@@ -69,15 +76,17 @@ class Reports:
         )
 
     def write(self, ending: Ending) -> list[str]:
-        """Writes them; returns a sentence for each that could not be."""
-        problems = []
-        if self._junit is not None:
-            from fleetpush.report.junit import junit  # noqa: PLC0415 - brings rich, which --help can do without
+        """Writes them; returns a sentence for each that could not be: those that follow say so, too.
 
+        A run that did what it should and cannot say so where it was told to has not done all it was told.
+        """
+        problems = []
+        for file in self._files:
             try:
-                write_whole(self._junit, junit(ending))
+                write_whole(file.path, file.text(ending))
             except OSError as error:
-                problems.append(f"cannot write --junit {self._junit}: {error.strerror}")
+                problems.append(f"cannot write {file.flag} {file.path}: {error.strerror}")
+                ending = replace(ending, exit_code=ending.exit_code or InputError.exit_code)
         return problems
 
     def summarise(self, ending: Ending) -> str:
@@ -85,7 +94,7 @@ class Reports:
         name = self._github.get("GITHUB_STEP_SUMMARY")
         if not name:
             return ""
-        from fleetpush.report import github  # noqa: PLC0415 - as above
+        from fleetpush.report import github  # noqa: PLC0415 - brings rich, which --help can do without
 
         try:
             with Path(name).open("ab") as file:

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 from junitparser import JUnitXml
+from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
+from fleetpush.cli import reports
 from fleetpush.cli.main import app
 from fleetpush.deploy.progress import RunFinished
 from fleetpush.errors import InputError
@@ -82,6 +84,71 @@ def test_a_report_that_cannot_be_written_in_the_end_is_not_success(script, tmp_p
     result = invoke("--junit", str(tmp_path / "run.xml"), "-o", "json")
     assert json.loads(result.stdout)["exit_code"] == result.exit_code == 5
     assert "No space left on device" in result.stderr
+
+
+# -- metrics
+
+
+def figures(path):
+    """The series in a file of metrics, by name and by what they are of."""
+    samples = [
+        s for family in text_string_to_metric_families(path.read_text()) for s in family.samples
+    ]
+    return {s.name.removeprefix("fleetpush_last_"): s.value for s in samples}, {
+        s.labels["job_name"] for s in samples
+    }
+
+
+def test_metrics_are_of_the_last_run_however_it_ended(script, tmp_path):
+    path = tmp_path / "footage.prom"
+    script.become_clean()
+    invoke("--metrics", str(path))
+    well, names = figures(path)
+    assert names == {"footage"}
+    assert well["run_success"] == 1
+    script.error = InputError("dc1.yaml: no such inventory")
+    invoke("--metrics", str(path), "--metrics-job", "other")
+    failed, names = figures(path)
+    assert names == {"other"}
+    assert (failed["run_success"], failed["run_exit_code"]) == (0, 5)
+    assert "success_timestamp_seconds" not in failed
+    invoke("--metrics", str(path), "--metrics-job", "other")
+    assert [p.name for p in tmp_path.iterdir()] == ["footage.prom"]
+
+
+def test_metrics_keep_when_it_was_last_well(script, tmp_path):
+    path = tmp_path / "footage.prom"
+    script.become_clean()
+    invoke("--metrics", str(path))
+    at = figures(path)[0]["success_timestamp_seconds"]
+    script.error = InputError("dc1.yaml: no such inventory")
+    invoke("--metrics", str(path))
+    assert figures(path)[0]["success_timestamp_seconds"] == at
+
+
+def test_metrics_know_of_a_report_that_could_not_be_written(script, tmp_path, monkeypatch):
+    script.become_clean()
+    real = reports.write_whole
+
+    def full(path, text):
+        if path.suffix == ".xml":
+            raise OSError(28, "No space left on device")
+        real(path, text)
+
+    monkeypatch.setattr(reports, "write_whole", full)
+    path = tmp_path / "footage.prom"
+    assert invoke("--metrics", str(path), "--junit", str(tmp_path / "run.xml")).exit_code == 5
+    assert figures(path)[0]["run_exit_code"] == 5
+
+
+def test_a_report_that_cannot_be_is_told_in_the_others(script, tmp_path, junit):
+    path = tmp_path / "footage.prom"
+    words = ["--junit", str(junit.path), "--metrics", str(tmp_path)]
+    assert invoke(*words).exit_code == 5
+    assert junit() == {THE_RUN: ["report_file"]}
+    words = ["--junit", str(tmp_path), "--metrics", str(path)]
+    assert invoke(*words).exit_code == 5
+    assert figures(path)[0]["run_exit_code"] == 5
 
 
 # -- GitHub Actions
