@@ -75,17 +75,16 @@ def conduct(output: Output, prepare: Callable[[], Work], job: Job | None = None)
     asks the operator can be broken off with Ctrl-C.
     """
 
-    output.reports = (job or Job()).reports()
+    job = job or Job()
+    output.reports = job.reports()
 
     def run() -> int:
-        output.reports.check()
-        work = prepare()
-        printer = output.open()
-        try:
-            conclusion = asyncio.run(_listening(work, printer))
-        finally:
-            printer.close()
-        return output.conclude(conclusion)
+        with contextlib.closing(output.open()) as printer:
+            output.reports.check()
+            with job.around(prepare(), output.reports.begun) as work:
+                conclusion = asyncio.run(_listening(work, printer))
+                printer.close()  # the terminal is the recap's now
+                return output.conclude(conclusion)
 
     return guarded(output, run)
 

@@ -1,18 +1,31 @@
-"""A verb's work as cron and pipelines run it: what it leaves behind for other programs."""
+"""A verb's work as cron and pipelines run it: what comes before it, and what it leaves behind.
+
+First a random delay, then the lock, then the run, whose ``--deadline`` begins only here: a run that had to
+wait has as much time as any other.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import random
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from fleetpush.cli.reports import ReportFile, Reports
+from fleetpush.deploy.lock import LockFile
+from fleetpush.deploy.progress import Notice
 from fleetpush.report.metrics import metrics
+from fleetpush.report.quantities import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from fleetpush.cli.conduct import Signals, Work
+    from fleetpush.cli.output import Conclusion
+    from fleetpush.deploy.progress import Observer
     from fleetpush.report.ending import Ending
 
 
@@ -20,6 +33,9 @@ if TYPE_CHECKING:
 class Job:
     """The flags of ``job_flags``, whatever verb they were given to."""
 
+    lock: Path | None = None
+    lock_wait: float = 0.0
+    splay: float = 0.0
     junit: Path | None = None
     metrics: Path | None = None
     metrics_job: str | None = None
@@ -28,6 +44,30 @@ class Job:
     def of(cls, given: Mapping[str, Any]) -> Self:
         """What a verb's flags, by parameter name, ask for."""
         return cls(**{f.name: given[f.name] for f in fields(cls) if f.name in given})
+
+    @contextlib.contextmanager
+    def around(self, work: Work, begun: Callable[[], None]) -> Iterator[Work]:
+        """``work`` with all that comes before it; the lock is kept until this context is left.
+
+        ``begun`` is called when the run itself begins. Raises InputError for what can be no lock file.
+        """
+        file = LockFile(self.lock) if self.lock is not None else None
+
+        async def whole(observer: Observer, signals: Signals) -> Conclusion:
+            def say(text: str) -> None:
+                observer.handle(Notice(0.0, "info", text))
+
+            await _delay(self.splay, say)
+            if file is not None:
+                await file.acquire(self.lock_wait, say)
+            begun()
+            return await work(observer, signals)
+
+        try:
+            yield whole
+        finally:
+            if file is not None:
+                file.close()
 
     def reports(self) -> Reports:
         """Metrics last: they say how the command ended, a report that could not be written included."""
@@ -49,3 +89,11 @@ def _junit(ending: Ending) -> str:
     from fleetpush.report.junit import junit  # noqa: PLC0415 - brings rich, which --help can do without
 
     return junit(ending)
+
+
+async def _delay(most: float, say: Callable[[str], None]) -> None:
+    """Some of ``most`` seconds: a thousand crontabs that say three o'clock do not mean the same moment."""
+    if most > 0:
+        seconds = random.uniform(0.0, most)
+        say(f"beginning in {duration(seconds)} (--splay {duration(most)})")
+        await asyncio.sleep(seconds)

@@ -3,9 +3,39 @@
 from pathlib import Path
 from typing import Annotated
 
+from fleetpush.cli import values
 from fleetpush.cli.help_page import JOB
-from fleetpush.cli.option import option
+from fleetpush.cli.option import option, parsed
 
+Lock = Annotated[
+    Path | None,
+    option(
+        "--lock",
+        metavar="FILE",
+        help="Hold a lock on FILE; while another run does, exit 75.",
+        rich_help_panel=JOB,
+    ),
+]
+LockWait = Annotated[
+    float,
+    option(
+        "--lock-wait",
+        metavar="T",
+        parser=parsed(values.duration),
+        help="Wait up to T for the lock. Default: 0.",
+        rich_help_panel=JOB,
+    ),
+]
+Splay = Annotated[
+    float,
+    option(
+        "--splay",
+        metavar="T",
+        parser=parsed(values.duration),
+        help="First wait for a random time up to T. Neither this nor --lock-wait is in --deadline.",
+        rich_help_panel=JOB,
+    ),
+]
 Junit = Annotated[
     Path | None,
     option(

@@ -15,7 +15,8 @@ from fleetpush.cli.reports import Reports
 from fleetpush.deploy.results import SCHEMA
 from fleetpush.errors import InputError
 from fleetpush.report.choose import ColorChoice, ProgressStyle, console, printer
-from fleetpush.report.plain import PlainPrinter
+from fleetpush.report.exit_status import meaning
+from fleetpush.report.logfile import LogFile
 from fleetpush.report.printer import Printer, Several
 from fleetpush.report.sanitise import clean, printable_json
 
@@ -48,7 +49,7 @@ class Output:
     verbose: int = 0
     log_file: Path | None = None
     reports: Reports = field(default_factory=Reports)
-    _log: TextIO | None = field(default=None, init=False)
+    _log: LogFile | None = field(default=None, init=False)
 
     def open(self) -> Printer:
         """The printers of this run. Raises InputError when the log file cannot be written."""
@@ -60,25 +61,23 @@ class Output:
         ]
         if self.log_file is not None:
             try:
-                self._log = self.log_file.open("a", encoding="utf-8", errors="backslashreplace")
+                self._log = LogFile(self.log_file)
             except OSError as error:
                 raise InputError(
                     f"cannot write the log file {self.log_file}: {error.strerror}; name another"
                     " with --log-file",
                     slug="log_file",
                 ) from error
-            printers.append(PlainPrinter(self._log, verbose=True))
+            printers.append(self._log.printer())
         self._route_logging()
         return Several(printers)
 
     def _route_logging(self) -> None:
         """Libraries' warnings go to the log file; without one nowhere: they would tear the live view."""
-        root = logging.getLogger("asyncssh"), logging.getLogger("asyncio")
-        for logger in root:
+        for name in ("asyncssh", "asyncio"):
+            logger = logging.getLogger(name)
             logger.propagate = False
-            logger.handlers = [
-                logging.StreamHandler(self._log) if self._log else logging.NullHandler()
-            ]
+            logger.handlers = [self._log.handler() if self._log else logging.NullHandler()]
 
     def close(self) -> None:
         for name in ("asyncssh", "asyncio"):
@@ -201,6 +200,7 @@ class Output:
 
     def _not_begun(self, exit_code: int, text: str, slug: str) -> int:
         """What there is to say without a report; returns the exit code."""
+        self._note(f"ended before it began; exit {exit_code}: {meaning(exit_code)}")
         if self.format == "json":
             self._print_json(failure_document(self.command, exit_code, text, slug))
         ending = self.reports.ending(self.command, exit_code, error=text, slug=slug)
@@ -213,6 +213,13 @@ class Output:
         with _reader_may_leave(sys.stderr):
             sys.stderr.write(f"error: {clean(text)}\n")
             sys.stderr.flush()
+        self._note(f"error: {text}")
+
+    def _note(self, text: str) -> None:
+        """In the log file, if there is one, as long as it can be written."""
+        if self._log is not None:
+            with contextlib.suppress(OSError):
+                self._log.say(text)
 
 
 def failure_document(command: str, exit_code: int, text: str, slug: str) -> dict[str, Any]:

@@ -1,244 +1,174 @@
-"""What cron and pipelines ask of a verb: files for other programs, however it ends."""
+"""Runs that must not overlap, or not all begin at once: what comes before a verb's work."""
 
-import json
+import asyncio
+import contextlib
 import os
 import signal
-from dataclasses import replace
+import subprocess
+import sys
+import time
 
 import pytest
-from junitparser import JUnitXml
-from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
-from fleetpush.cli import reports
+from fleetpush.cli import job
 from fleetpush.cli.main import app
-from fleetpush.deploy.progress import RunFinished
-from fleetpush.errors import InputError
-from fleetpush.report.junit import THE_RUN
-
-WORDS = ["deploy", "model.pt", "-i", "dc1.yaml"]
+from tests.report.endings import figures
 
 
 def invoke(*words, **more):
-    return CliRunner().invoke(app, [*WORDS, *words], **more)
+    return CliRunner().invoke(app, ["deploy", "model.pt", "-i", "dc1.yaml", *words], **more)
+
+
+class Command:
+    """``fleetpush deploy`` with a real run, which hangs in an inventory that is a slow program."""
+
+    def __init__(self, tmp_path, *words, inventory="slow"):
+        for name, text in [("slow", "echo $$ >>slow.pid; exec sleep 600"), ("bad", "exit 7")]:
+            script = tmp_path / name
+            script.write_text(f"#!/bin/sh\n{text}\n")
+            script.chmod(0o755)
+        self.error = tmp_path / f"stderr{len(list(tmp_path.glob('stderr*')))}"
+        env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": os.getcwd()}
+        with self.error.open("w") as error:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "fleetpush", "deploy", "x", "-i", f"./{inventory}", *words],
+                cwd=tmp_path,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=error,
+            )
+
+    def says(self, words):
+        """Waits until its stderr has ``words``."""
+        for _ in range(3000):
+            if words in self.error.read_text():
+                return
+            assert self.process.poll() is None, self.error.read_text()
+            time.sleep(0.01)
+        raise AssertionError(self.error.read_text())
+
+    def end(self):
+        """Its exit code and its last line."""
+        code = self.process.wait(60)
+        return code, self.error.read_text().splitlines()[-1]
 
 
 @pytest.fixture
-def junit(tmp_path):
-    """Reads the report that a run leaves: the problems of each case."""
+def command(tmp_path):
+    """Starts commands, and ends them and the programs that they wait for."""
+    running = []
 
-    def read():
-        (suite,) = JUnitXml.fromfile(str(junit.path))
-        return {case.name: [p.type for p in case.result] for case in suite}
+    def start(*words, **more):
+        running.append(Command(tmp_path, *words, **more))
+        return running[-1]
 
-    junit = read
-    junit.path = tmp_path / "run.xml"
-    return junit
-
-
-def test_the_test_report_has_the_hosts_and_when_they_were_done(script, junit):
-    assert invoke("--junit", str(junit.path)).exit_code == 3
-    found = junit()
-    assert found["node6"] == ["no_python"]
-    assert sum(not problems for problems in found.values()) == 11
-    (suite,) = JUnitXml.fromfile(str(junit.path))
-    failed_at = next(e.at for e in script.events if getattr(e, "slug", "") == "no_python")
-    assert next(c.time for c in suite if c.name == "node6") == pytest.approx(failed_at, abs=1e-3)
+    yield start
+    for one in running:
+        one.process.kill()
+        one.process.wait()
+    slow = tmp_path / "slow.pid"
+    for pid in slow.read_text().split() if slow.exists() else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGKILL)
 
 
-def test_a_run_that_cannot_begin_is_one_failing_case(script, junit):
-    script.error = InputError("dc1.yaml: no such inventory")
-    assert invoke("--junit", str(junit.path)).exit_code == 5
-    assert junit() == {THE_RUN: ["bad_input"]}
+def exists(path):
+    for _ in range(3000):
+        if path.exists() and path.read_text():
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"no {path}")
 
 
-def test_a_defect_of_ours_is_one_failing_case(script, junit):
-    script.error = RuntimeError("odd")
-    assert invoke("--junit", str(junit.path)).exit_code == 1
-    assert junit() == {THE_RUN: ["internal"]}
+def test_a_second_run_is_refused_until_the_first_is_gone_even_if_its_children_live(
+    command, tmp_path
+):
+    first = command("--lock", "run.lock")
+    exists(tmp_path / "slow.pid")
+    refused = command("--lock", "run.lock", "--metrics", "run.prom", "--junit", "run.xml")
+    code, said = refused.end()
+    assert code == 75
+    holder = f"which pid {first.process.pid} has held since 2"
+    assert said.startswith(f"error: another run is under way: the lock is run.lock, {holder}")
+    assert len(refused.error.read_text().splitlines()) == 1
+    assert figures(tmp_path / "run.prom")[0]["run_exit_code"] == 75
+    assert 'type="locked"' in (tmp_path / "run.xml").read_text()
+    first.process.kill()
+    first.process.wait()
+    os.kill(int((tmp_path / "slow.pid").read_text()), 0)
+    assert command("--lock", "run.lock", inventory="bad").end()[0] == 5
+    assert (tmp_path / "run.lock").stat().st_mode & 0o777 == 0o600
 
 
-def test_an_interrupted_run_leaves_its_report(script, junit):
+def test_a_run_that_waits_for_the_lock_says_so_and_then_runs(command, tmp_path):
+    first = command("--lock", "run.lock")
+    exists(tmp_path / "slow.pid")
+    second = command("--lock", "run.lock", "--lock-wait", "1m", inventory="bad")
+    second.says(f"waiting for the lock run.lock, which pid {first.process.pid} has held since")
+    first.process.kill()
+    assert second.end()[0] == 5
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_delay_before_anything_is_touched(command, tmp_path, number, code):
+    delayed = command("--splay", "1000h", "--lock", "run.lock", "--junit", "run.xml")
+    delayed.says("beginning in ")
+    assert "(--splay 41d16h)" in delayed.error.read_text()
+    delayed.process.send_signal(number)
+    assert delayed.end() == (code, "error: stopped before any host was touched")
+    assert (tmp_path / "run.lock").read_text() == ""
+    assert 'type="interrupted"' in (tmp_path / "run.xml").read_text()
+    assert not (tmp_path / "slow.pid").exists()
+
+
+def test_the_delay_is_drawn_anew_each_time_and_never_longer_than_told(script, monkeypatch):
     script.become_clean()
-    script.waits = True
-    script.started = lambda: os.kill(os.getpid(), signal.SIGTERM)
-    assert invoke("--junit", str(junit.path)).exit_code == 143
-    assert junit()[THE_RUN] == ["exit_143"]
+    drawn, slept = [], []
+    monkeypatch.setattr(job.random, "uniform", lambda low, high: drawn.append((low, high)) or 0.01)
+    real = asyncio.sleep
 
+    async def sleep(seconds):
+        slept.append(seconds)
+        await real(0)
 
-def test_a_report_that_cannot_be_written_stops_the_run_before_it_begins(script, tmp_path):
-    result = invoke("--junit", str(tmp_path / "none" / "run.xml"), "-o", "json")
-    assert script.options is None
-    document = json.loads(result.stdout)
-    assert (result.exit_code, document["exit_code"], document["slug"]) == (5, 5, "report_file")
-    assert result.stderr == f"error: {document['error']}\n"
-
-
-def test_a_report_that_cannot_be_written_in_the_end_is_not_success(script, tmp_path, monkeypatch):
-    script.become_clean()
-
-    def full(path, text):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("fleetpush.cli.reports.write_whole", full)
-    result = invoke("--junit", str(tmp_path / "run.xml"), "-o", "json")
-    assert json.loads(result.stdout)["exit_code"] == result.exit_code == 5
-    assert "No space left on device" in result.stderr
-
-
-# -- metrics
-
-
-def figures(path):
-    """The series in a file of metrics, by name and by what they are of."""
-    samples = [
-        s for family in text_string_to_metric_families(path.read_text()) for s in family.samples
-    ]
-    return {s.name.removeprefix("fleetpush_last_"): s.value for s in samples}, {
-        s.labels["job_name"] for s in samples
-    }
-
-
-def test_metrics_are_of_the_last_run_however_it_ended(script, tmp_path):
-    path = tmp_path / "footage.prom"
-    script.become_clean()
-    invoke("--metrics", str(path))
-    well, names = figures(path)
-    assert names == {"footage"}
-    assert well["run_success"] == 1
-    script.error = InputError("dc1.yaml: no such inventory")
-    invoke("--metrics", str(path), "--metrics-job", "other")
-    failed, names = figures(path)
-    assert names == {"other"}
-    assert (failed["run_success"], failed["run_exit_code"]) == (0, 5)
-    assert "success_timestamp_seconds" not in failed
-    invoke("--metrics", str(path), "--metrics-job", "other")
-    assert [p.name for p in tmp_path.iterdir()] == ["footage.prom"]
-
-
-def test_metrics_keep_when_it_was_last_well(script, tmp_path):
-    path = tmp_path / "footage.prom"
-    script.become_clean()
-    invoke("--metrics", str(path))
-    at = figures(path)[0]["success_timestamp_seconds"]
-    script.error = InputError("dc1.yaml: no such inventory")
-    invoke("--metrics", str(path))
-    assert figures(path)[0]["success_timestamp_seconds"] == at
-
-
-def test_metrics_know_of_a_report_that_could_not_be_written(script, tmp_path, monkeypatch):
-    script.become_clean()
-    real = reports.write_whole
-
-    def full(path, text):
-        if path.suffix == ".xml":
-            raise OSError(28, "No space left on device")
-        real(path, text)
-
-    monkeypatch.setattr(reports, "write_whole", full)
-    path = tmp_path / "footage.prom"
-    assert invoke("--metrics", str(path), "--junit", str(tmp_path / "run.xml")).exit_code == 5
-    assert figures(path)[0]["run_exit_code"] == 5
-
-
-def test_a_report_that_cannot_be_is_told_in_the_others(script, tmp_path, junit):
-    path = tmp_path / "footage.prom"
-    words = ["--junit", str(junit.path), "--metrics", str(tmp_path)]
-    assert invoke(*words).exit_code == 5
-    assert junit() == {THE_RUN: ["report_file"]}
-    words = ["--junit", str(tmp_path), "--metrics", str(path)]
-    assert invoke(*words).exit_code == 5
-    assert figures(path)[0]["run_exit_code"] == 5
-
-
-# -- GitHub Actions
-
-
-@pytest.fixture
-def step(tmp_path):
-    """The variables of a step, and its summary."""
-    return {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
-
-
-def summary(step):
-    with open(step["GITHUB_STEP_SUMMARY"]) as file:
-        return file.read()
-
-
-def enough_hosts(script):
-    """Some failed, and the run was told that this is good enough."""
-    script.events[-1] = RunFinished(script.events[-1].at, replace(script.report, exit_code=0))
-
-
-def test_a_failing_step_has_annotations_behind_the_recap_and_a_summary(script, step):
-    result = invoke(env=step)
-    *_, last = result.stdout.splitlines()
-    assert last.startswith("::error title=fleetpush deploy%3A no_python (1 host)::node6: ")
-    assert "::error" not in result.stderr
-    assert summary(step).startswith(
-        "### fleetpush deploy of <code>model.pt</code> to 12 hosts: failed"
-    )
-
-
-def test_with_json_the_document_is_alone_on_stdout(script, step):
-    result = invoke("-o", "json", env=step)
-    assert json.loads(result.stdout)["exit_code"] == 3
-    assert result.stderr.splitlines()[-1].startswith("::error title=")
-
-
-def test_what_enough_hosts_survived_is_a_warning(script, step):
-    enough_hosts(script)
-    result = invoke("--min-success", "90%", env=step)
+    monkeypatch.setattr(job.asyncio, "sleep", sleep)
+    result = invoke("--splay", "10m")
     assert result.exit_code == 0
-    assert "which is enough (--min-success)" in result.stdout
-    assert result.stdout.splitlines()[-1].startswith("::warning title=")
-    assert ": passed" in summary(step)
+    assert (drawn, slept) == ([(0.0, 600.0)], [0.01])
+    assert "beginning in 0.01s (--splay 10m00s)" in result.stderr
+    invoke("--splay", "0")
+    assert len(drawn) == 1
 
 
-def test_quiet_success_is_quiet_in_a_step_too_and_its_summary_is_written(script, step):
-    enough_hosts(script)
-    result = invoke("--progress", "quiet", env=step)
-    assert (result.exit_code, result.output) == (0, "")
-    assert "no&#95;python" in summary(step)
-    assert invoke("--progress", "quiet", env={**step, "GITHUB_STEP_SUMMARY": "/"}).output == ""
-
-
-def test_quiet_failure_is_on_stderr_alone(script, step):
-    result = invoke("--progress", "quiet", env=step)
-    assert result.stdout == ""
-    assert result.stderr.splitlines()[-1].startswith("::error title=")
-
-
-def test_a_step_that_could_not_begin_says_why(script, step):
-    script.error = InputError("dc1.yaml: no such inventory")
-    result = invoke(env=step)
-    assert (
-        result.stdout
-        == "::error title=fleetpush deploy%3A bad_input::dc1.yaml: no such inventory\n"
-    )
-    assert "no such inventory" in summary(step)
-
-
-def test_summaries_of_one_step_stand_below_each_other_until_it_is_full(script, step):
-    with open(step["GITHUB_STEP_SUMMARY"], "w") as file:
-        file.write("mine")
-    invoke(env=step)
-    invoke(env=step)
-    assert summary(step).count("\n### fleetpush deploy") == 2
-    assert summary(step).startswith("mine\n###")
-    with open(step["GITHUB_STEP_SUMMARY"], "w") as file:
-        file.write("x" * (1024 * 1024 - 10))
-    result = invoke(env=step)
-    assert "is full: this run is not in it" in result.stderr
-    assert len(summary(step)) == 1024 * 1024 - 10
-
-
-def test_a_summary_that_cannot_be_written_is_a_warning_and_no_failure(script, step):
+def test_the_time_of_the_run_begins_behind_the_delay_and_the_lock(script, monkeypatch, tmp_path):
     script.become_clean()
-    result = invoke(env={**step, "GITHUB_STEP_SUMMARY": "/nowhere/summary.md"})
-    assert result.exit_code == 0
-    assert "warning: cannot add to the step's summary /nowhere/summary.md" in result.stderr
+    steps = []
+
+    async def delay(most, say):
+        steps.append("delay")
+
+    async def acquire(self, wait, waiting):
+        steps.append(f"lock {wait:g}")
+
+    monkeypatch.setattr(job, "_delay", delay)
+    monkeypatch.setattr(job.LockFile, "acquire", acquire)
+    made = sys.modules["fleetpush.deploy.runner"].Run.__init__
+
+    def run(self, options, observer):
+        steps.append(f"run {options.deadline:g}")
+        made(self, options, observer)
+
+    monkeypatch.setattr(sys.modules["fleetpush.deploy.runner"].Run, "__init__", run)
+    words = ["--lock", str(tmp_path / "lock"), "--lock-wait", "2m", "--deadline", "1m"]
+    assert invoke(*words, "--splay", "1m").exit_code == 0
+    assert steps == ["delay", "lock 120", "run 60"]
 
 
-def test_elsewhere_there_is_nothing_of_it(script):
-    assert "::" not in invoke(env={"GITHUB_ACTIONS": "", "GITHUB_STEP_SUMMARY": ""}).output
+def test_a_lock_file_that_is_something_else_exits_5(script, tmp_path):
+    (tmp_path / "model.pt").write_text("weights")
+    result = invoke("--lock", str(tmp_path / "model.pt"))
+    assert (result.exit_code, script.options) == (5, None)
+    assert "it has other content" in result.stderr
+    assert (tmp_path / "model.pt").read_text() == "weights"

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from fleetpush.deploy.results import HostResult, HostStatus
 from fleetpush.report.ending import Ending
 from tests.report.feed import feed
@@ -42,3 +44,13 @@ def failing(messages, *, slug="io_error", exit_code=3):
         for host, message in messages.items()
     )
     return report_of(results=results, exit_code=exit_code)
+
+
+def figures(path):
+    """The series in a file of metrics, by name and by what they are of."""
+    samples = [
+        s for family in text_string_to_metric_families(path.read_text()) for s in family.samples
+    ]
+    return {s.name.removeprefix("fleetpush_last_"): s.value for s in samples}, {
+        s.labels["job_name"] for s in samples
+    }
