@@ -201,6 +201,8 @@ class Agent:
         elif what == "part":
             for peer in message["peers"]:
                 self._node.part(peer)
+        elif what == "limit":
+            self._node.limit(message["up"])
         elif what == "held":
             mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)
             self._node.feed(ChunksHeld(mask))

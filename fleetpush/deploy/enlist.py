@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import fleetpush
 from fleetpush.deploy.progress import HostPhase
+from fleetpush.deploy.sharing import shared
 from fleetpush.errors import HostError, HostFailure
 from fleetpush.remote import become, bootstrap
 from fleetpush.remote.connection import Target
@@ -42,6 +43,7 @@ class Enlistment:
         self._identity: RunIdentity | None = None
         self._paths: list[str] = []
         self._have_source = asyncio.Event()
+        self.warnings: list[str] = []
 
     def ready(self, source: Source, identity: RunIdentity, topology: str, hosts: int) -> None:
         """The manifest is known: agents may be configured."""
@@ -106,10 +108,11 @@ class Enlistment:
                 "ports": self._options.port_range,
                 "dest": "",
                 "paths": self._paths,
-                "up_limit": self._options.bwlimit,
                 "down_limit": None,
             }
-            await self._bootstrap(member, config, target)
+            limit = self._options.bwlimit
+            async with shared(limit, member.channel, self.warnings.append) as share:
+                await self._bootstrap(member, {**config, "up_limit": share}, target)
         except HostError as error:
             member.fail(error.failure)
         finally:

@@ -116,7 +116,7 @@ class Run:
             work.cancel()
             await self._leave(agents, hashing, watch)
             await connectors.close()
-            self._chronicle.warn_all(connectors.warnings)
+            self._chronicle.warn_all([*connectors.warnings, *enlistment.warnings])
         return await self._chronicle.finished(
             list(self._members.values()),
             self._origin,
