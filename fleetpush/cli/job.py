@@ -11,7 +11,7 @@ import contextlib
 import os
 import random
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from fleetpush.cli.reports import ReportFile, Reports
 from fleetpush.deploy.lock import LockFile
@@ -20,13 +20,14 @@ from fleetpush.report.metrics import metrics
 from fleetpush.report.quantities import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
 
-    from fleetpush.cli.conduct import Signals, Work
-    from fleetpush.cli.output import Conclusion
     from fleetpush.deploy.progress import Observer
     from fleetpush.report.ending import Ending
+
+_More = TypeVar("_More")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +47,16 @@ class Job:
         return cls(**{f.name: given[f.name] for f in fields(cls) if f.name in given})
 
     @contextlib.contextmanager
-    def around(self, work: Work, begun: Callable[[], None]) -> Iterator[Work]:
+    def around(
+        self, work: Callable[[Observer, _More], Awaitable[_Result]], begun: Callable[[], None]
+    ) -> Iterator[Callable[[Observer, _More], Coroutine[Any, Any, _Result]]]:
         """``work`` with all that comes before it; the lock is kept until this context is left.
 
         ``begun`` is called when the run itself begins. Raises InputError for what can be no lock file.
         """
         file = LockFile(self.lock) if self.lock is not None else None
 
-        async def whole(observer: Observer, signals: Signals) -> Conclusion:
+        async def whole(observer: Observer, more: _More) -> _Result:
             def say(text: str) -> None:
                 observer.handle(Notice(0.0, "info", text))
 
@@ -61,7 +64,7 @@ class Job:
             if file is not None:
                 await file.acquire(self.lock_wait, say)
             begun()
-            return await work(observer, signals)
+            return await work(observer, more)
 
         try:
             yield whole

@@ -177,7 +177,7 @@ class Output:
     def fail(self, error: FleetpushError) -> int:
         """Says why the run could not be made; returns the exit code."""
         self._complain(str(error))
-        return self._not_begun(error.exit_code, str(error), error.slug)
+        return self.not_begun(error.exit_code, str(error), error.slug)
 
     def fail_internally(self, error: BaseException) -> int:
         """One line for a defect of ours; where it happened only on request."""
@@ -190,16 +190,19 @@ class Output:
                 sys.stderr.write(told)
         if self._log is not None:
             self._log.write(told)
-        return self._not_begun(1, text, "internal")
+        return self.not_begun(1, text, "internal")
 
     def stopped(self, exit_code: int) -> int:
         """A signal came before there was a run to drain."""
         text = "stopped before any host was touched"
         self._complain(text)
-        return self._not_begun(exit_code, text, "interrupted")
+        return self.not_begun(exit_code, text, "interrupted")
 
-    def _not_begun(self, exit_code: int, text: str, slug: str) -> int:
-        """What there is to say without a report; returns the exit code."""
+    def not_begun(self, exit_code: int, text: str, slug: str) -> int:
+        """All that there is to leave where there is no report, but for the sentence itself.
+
+        Returns the exit code.
+        """
         self._note(f"ended before it began; exit {exit_code}: {meaning(exit_code)}")
         if self.format == "json":
             self._print_json(failure_document(self.command, exit_code, text, slug))

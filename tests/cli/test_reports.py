@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from junitparser import JUnitXml
 from typer.testing import CliRunner
 
 from fleetpush.cli import reports
-from fleetpush.cli.main import app
+from fleetpush.cli.main import app, main
 from fleetpush.deploy.progress import RunFinished
 from fleetpush.errors import InputError
 from fleetpush.report.junit import THE_RUN
@@ -84,6 +85,47 @@ def test_a_report_that_cannot_be_written_in_the_end_is_not_success(script, tmp_p
     result = invoke("--junit", str(tmp_path / "run.xml"), "-o", "json")
     assert json.loads(result.stdout)["exit_code"] == result.exit_code == 5
     assert "No space left on device" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "code", "slug"),
+    [
+        (["--junit", "run.xml", "--metrics=run.prom", "--no-such-flag"], {}, 2, "usage"),
+        (
+            ["--junit=run.xml", "--metrics", "run.prom"],
+            {"FLEETPUSH_STALL": "soon"},
+            5,
+            "bad_setting",
+        ),
+        (
+            ["--stall", "x"],
+            {"FLEETPUSH_JUNIT": "run.xml", "FLEETPUSH_METRICS": "run.prom"},
+            2,
+            "usage",
+        ),
+    ],
+)
+def test_a_command_line_that_cannot_be_read_is_reported_too(
+    monkeypatch, capsys, tmp_path, words, variables, code, slug
+):
+    monkeypatch.chdir(tmp_path)
+    for name, value in {**variables, "GITHUB_ACTIONS": "true"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["fleetpush", *WORDS, *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == code
+    assert f'type="{slug}"' in (tmp_path / "run.xml").read_text()
+    assert figures(tmp_path / "run.prom")[0]["run_exit_code"] == code
+    assert capsys.readouterr().out.startswith(f"::error title=fleetpush deploy%3A {slug}::")
+
+
+def test_a_verb_that_is_no_job_leaves_no_report(monkeypatch, tmp_path):
+    monkeypatch.setenv("FLEETPUSH_JUNIT", str(tmp_path / "run.xml"))
+    monkeypatch.setattr(sys, "argv", ["fleetpush", "config", "--junit", str(tmp_path / "run.xml")])
+    with pytest.raises(SystemExit):
+        main()
+    assert list(tmp_path.glob("*.xml")) == []
 
 
 # -- metrics
