@@ -9,6 +9,7 @@ import os
 import sys
 from time import sleep
 
+from fleetpush.agent.chance import Chance
 from fleetpush.agent.kept import SETTLE
 from fleetpush.agent.place import Place
 from fleetpush.agent.source import SourceStore
@@ -61,11 +62,20 @@ class Exchange:
         self._worker = Worker(loop.call_soon)
         self._store: AnyStore | None = None
         self._peer: Peer | None = None
-        self._rng = _Chance()
+        self._rng = Chance()
         self._leaving = False
         self._settled = False
         """Verified (and activated, if that is wanted), or failed: nothing more is to be done here."""
         self._switched = False
+        self._acts: dict[Any, Callable[[Node, dict[str, Any]], None]] = {
+            "leave": lambda node, message: self.leave("told to"),
+            "activate": self._told_to_switch,
+            "settle": self._told_to_settle,
+            "edges": self._announce,
+            "part": self._part,
+            "limit": lambda node, message: node.limit(message["up"]),
+            "held": self._hold,
+        }
         self._flushed_at = 0
         self._told: tuple[int, ...] = ()
         self._told_reading_at = 0.0
@@ -202,26 +212,30 @@ class Exchange:
     # -- what the CLI says
 
     def hear(self, message: dict[str, Any]) -> None:
-        what = message.get("do")
-        if self._node is None:
-            return
-        if what == "leave":
-            self.leave("told to")
-        elif what == "activate":
-            self._worker.do(self._switch, self._activated, self._store_failed)
-        elif what == "settle":
-            self._worker.do(self._settle, self._say_kept, self._note)
-        elif what == "edges":
-            for e in message["edges"]:
-                address = (e["address"][0], e["address"][1]) if e["address"] else None
-                edge = Edge(tuple(e["send"]), e["stripes"], e["local"], e["imports"])
-                self._node.announce(e["peer"], edge, address, dial=e["dial"])
-        elif what == "part":
-            for peer in message["peers"]:
-                self._node.part(peer)
-        elif what == "held":
-            mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)
-            self._node.feed(ChunksHeld(mask))
+        """Whatever comes before there is a node is for nobody."""
+        act = self._acts.get(message.get("do"))
+        if act is not None and self._node is not None:
+            act(self._node, message)
+
+    def _announce(self, node: Node, message: dict[str, Any]) -> None:
+        for e in message["edges"]:
+            address = (e["address"][0], e["address"][1]) if e["address"] else None
+            edge = Edge(tuple(e["send"]), e["stripes"], e["local"], e["imports"])
+            node.announce(e["peer"], edge, address, dial=e["dial"])
+
+    def _part(self, node: Node, message: dict[str, Any]) -> None:
+        for peer in message["peers"]:
+            node.part(peer)
+
+    def _hold(self, node: Node, message: dict[str, Any]) -> None:
+        mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)
+        node.feed(ChunksHeld(mask))
+
+    def _told_to_switch(self, node: Node, message: dict[str, Any]) -> None:
+        self._worker.do(self._switch, self._activated, self._store_failed)
+
+    def _told_to_settle(self, node: Node, message: dict[str, Any]) -> None:
+        self._worker.do(self._settle, self._say_kept, self._note)
 
     # -- what the node says (Watcher)
 
@@ -370,21 +384,6 @@ class Exchange:
     def _host_store(self) -> HostStore:
         assert isinstance(self._store, HostStore)
         return self._store
-
-
-class _Chance:
-    """Random numbers without importing ``random``, which an agent's start-up would feel."""
-
-    def __init__(self) -> None:
-        self._numbers: list[int] = []
-
-    def random(self) -> float:
-        """Uniform in [0, 1)."""
-        if not self._numbers:
-            # Many at once: a system call for each number would be most of its cost.
-            drawn = os.urandom(6 * 128)
-            self._numbers = [int.from_bytes(drawn[i : i + 6], "big") for i in range(0, 768, 6)]
-        return self._numbers.pop() / (1 << 48)
 
 
 def _ssh_connection(config: dict[str, Any]) -> tuple[str, str]:

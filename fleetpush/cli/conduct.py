@@ -7,6 +7,7 @@ import contextlib
 import signal
 from typing import TYPE_CHECKING, Protocol
 
+from fleetpush.cli.job import Job
 from fleetpush.errors import FleetpushError
 
 if TYPE_CHECKING:
@@ -67,21 +68,23 @@ class Signals:
             self._task.cancel()
 
 
-def conduct(output: Output, prepare: Callable[[], Work]) -> int:
+def conduct(output: Output, prepare: Callable[[], Work], job: Job | None = None) -> int:
     """Does what ``prepare`` returns, shows it as ``output`` says, and returns the exit code.
 
-    ``prepare`` runs before the event loop: what it asks the operator can be broken off with Ctrl-C.
+    ``job`` says what else there is to do before and after. ``prepare`` runs before the event loop: what it
+    asks the operator can be broken off with Ctrl-C.
     """
 
+    job = job or Job()
+    output.reports = job.reports()
+
     def run() -> int:
-        work = prepare()
-        printer = output.open()
-        try:
-            conclusion = asyncio.run(_listening(work, printer))
-        finally:
-            printer.close()
-        output.show(conclusion)
-        return conclusion.exit_code
+        with contextlib.closing(output.open()) as printer:
+            output.reports.check()
+            with job.around(prepare(), output.reports.begun) as work:
+                conclusion = asyncio.run(_listening(work, printer))
+                printer.close()  # the terminal is the recap's now
+                return output.conclude(conclusion)
 
     return guarded(output, run)
 

@@ -4,9 +4,10 @@ import functools
 
 import typer
 
-from fleetpush.cli import flags
+from fleetpush.cli import flags, job_flags
 from fleetpush.cli.conduct import Signals, conduct
-from fleetpush.cli.options import options_from
+from fleetpush.cli.job import Job
+from fleetpush.cli.options import fields_of, options_from
 from fleetpush.cli.output import Conclusion, Output
 from fleetpush.cli.values import DEFAULT_PORTS
 from fleetpush.deploy.options import DeployOptions
@@ -54,6 +55,12 @@ def deploy(
     jump: flags.Jump = None,
     connection: flags.ConnectionPlugin = None,
     connect_timeout: flags.ConnectTimeout = 15.0,
+    lock: job_flags.Lock = None,
+    lock_wait: job_flags.LockWait = 0.0,
+    splay: job_flags.Splay = 0.0,
+    junit: job_flags.Junit = None,
+    metrics: job_flags.Metrics = None,
+    metrics_job: job_flags.MetricsJob = None,
     progress: flags.Progress = "auto",
     format: flags.Format = "text",
     color: flags.Color = "auto",
@@ -62,15 +69,9 @@ def deploy(
 ) -> None:
     """Push files to every host of an inventory, verify them there, and activate them."""
     given = dict(locals())
-    output = Output(
-        command="deploy",
-        progress=progress,
-        format=format,
-        color=color,
-        verbose=verbose,
-        log_file=log_file,
-    )
-    raise typer.Exit(conduct(output, lambda: functools.partial(execute, options_from(given))))
+    output = Output(command="deploy", **fields_of(Output, given))
+    job = Job.of(given)
+    raise typer.Exit(conduct(output, lambda: functools.partial(execute, options_from(given)), job))
 
 
 async def execute(options: DeployOptions, observer: Observer, signals: Signals) -> Conclusion:

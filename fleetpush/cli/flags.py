@@ -125,8 +125,8 @@ Bwlimit = Annotated[
         "--bwlimit",
         metavar="R",
         parser=_parsed(values.rate),
-        help="Most bytes a second that this machine sends, as rsync's --bwlimit: 1.5M;"
-        " KB is 1000, K or KiB 1024, a bare number is in KiB, 0 is no limit.",
+        help="Most bytes a second that this machine sends, your runs at once together, as rsync's"
+        " --bwlimit: 1.5M; KB is 1000, K or KiB 1024, a bare number is in KiB, 0 is no limit.",
         rich_help_panel=HOW,
     ),
 ]

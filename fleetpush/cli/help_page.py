@@ -15,6 +15,7 @@ HOW = "How it travels"
 RATES = "What the network can do"
 SSH = "How hosts are reached"
 WHEN = "When it counts as done"
+JOB = "From cron and in pipelines"
 SHOWN = "What is shown"
 
 

@@ -1,11 +1,8 @@
 """The ``fleetpush`` command: its verbs, and what belongs to none of them."""
 
 import io
-import itertools
-import json
-import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,11 +13,10 @@ from fleetpush.cli.demo import demo
 from fleetpush.cli.deploy import deploy
 from fleetpush.cli.help_page import EPILOG
 from fleetpush.cli.inventory import inventory
-from fleetpush.cli.output import failure_document
 from fleetpush.cli.plan import plan
 from fleetpush.cli.rollback import rollback
-from fleetpush.cli.settings import SETTINGS
 from fleetpush.cli.simulate import simulate
+from fleetpush.cli.unread import asked_for
 from fleetpush.cli.verb import Verb
 from fleetpush.errors import FleetpushError
 from fleetpush.report.sanitise import clean
@@ -74,25 +70,20 @@ def main() -> None:
         # A verb that ends by itself has printed its document already.
         typers = not isinstance(end.__context__, typer.Exit)
         if typers and end.code == _USAGE:
-            _print_failure(_USAGE, "the command line does not make sense; stderr says why", "usage")
+            _tell_failure(_USAGE, "the command line does not make sense; stderr says why", "usage")
         raise
     except FleetpushError as error:  # a setting that cannot be, before there is a verb to tell it
         print(f"error: {clean(str(error))}", file=sys.stderr)  # noqa: T201
-        _print_failure(error.exit_code, str(error), error.slug)
+        _tell_failure(error.exit_code, str(error), error.slug)
         sys.exit(error.exit_code)
 
 
-def _print_failure(exit_code: int, text: str, slug: str) -> None:
-    """The document, where one was asked for."""
+def _tell_failure(exit_code: int, text: str, slug: str) -> None:
+    """The document, where one was asked for, and the reports: a night that fails like this is seen, too."""
     words = sys.argv[1:]
-    if _asks_for_json(words):
-        verb = next((word for word in words if not word.startswith("-")), "")
-        print(json.dumps(failure_document(verb, exit_code, text, slug), indent=2))  # noqa: T201
-
-
-def _asks_for_json(words: list[str]) -> bool:
-    pairs = itertools.pairwise(words)
-    given = [pair[1] for pair in pairs if pair[0] in ("-o", "--output")]
-    given += [word[2:] for word in words if word.startswith("-o")]
-    given += [word.removeprefix("--output=") for word in words if word.startswith("--output=")]
-    return "json" in (given or [os.environ.get(SETTINGS["output"].env, "")])
+    verb = next((word for word in words if not word.startswith("-")), "")
+    verbs: dict[str, Any] = getattr(typer.main.get_command(app), "commands", {})
+    flags = [
+        flag for parameter in getattr(verbs.get(verb), "params", ()) for flag in parameter.opts
+    ]
+    asked_for(verb, words, flags).not_begun(exit_code, text, slug)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fleetpush.cli.password import asked
 from fleetpush.deploy.options import DeployOptions, SshOptions
 from fleetpush.deploy.topology import choose_topology
+
+if TYPE_CHECKING:
+    from fleetpush.cli.output import Output
 
 
 def options_from(given: dict[str, Any]) -> DeployOptions:
@@ -17,14 +20,16 @@ def options_from(given: dict[str, Any]) -> DeployOptions:
     """
     if "topology" in given:
         choose_topology(given["topology"], given["tree_fanout"])
-    ssh = SshOptions(**asked(given), **_fields_of(SshOptions, given))
+    ssh = SshOptions(**asked(given), **fields_of(SshOptions, given))
     names = ("sources", "inventories", "extra_vars")
     lists = {name: tuple(given.get(name) or ()) for name in names}
-    same = _fields_of(DeployOptions, given)
+    same = fields_of(DeployOptions, given)
     encrypt = not given.get("no_encrypt", False)
     return DeployOptions(**{**same, **lists, "ssh": ssh, "encrypt": encrypt})
 
 
-def _fields_of(options: type[DeployOptions | SshOptions], given: dict[str, Any]) -> dict[str, Any]:
+def fields_of(
+    options: type[DeployOptions | SshOptions | Output], given: dict[str, Any]
+) -> dict[str, Any]:
     """The flags that are called like a field of ``options``."""
     return {field.name: given[field.name] for field in fields(options) if field.name in given}

@@ -8,15 +8,17 @@ import logging
 import os
 import sys
 import traceback
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from fleetpush.cli.reports import Reports
 from fleetpush.deploy.results import SCHEMA
 from fleetpush.errors import InputError
 from fleetpush.report.choose import ColorChoice, ProgressStyle, console, printer
-from fleetpush.report.plain import PlainPrinter
+from fleetpush.report.exit_status import meaning
+from fleetpush.report.logfile import LogFile
 from fleetpush.report.printer import Printer, Several
-from fleetpush.report.sanitise import clean
+from fleetpush.report.sanitise import clean, printable_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from fleetpush.deploy.results import RunReport
     from fleetpush.errors import FleetpushError
+    from fleetpush.report.ending import Ending
 
 
 @dataclass(frozen=True)
@@ -45,36 +48,36 @@ class Output:
     color: ColorChoice = "auto"
     verbose: int = 0
     log_file: Path | None = None
-    _log: TextIO | None = field(default=None, init=False)
+    reports: Reports = field(default_factory=Reports)
+    _log: LogFile | None = field(default=None, init=False)
 
     def open(self) -> Printer:
         """The printers of this run. Raises InputError when the log file cannot be written."""
         printers = [
             printer(
                 self.progress, sys.stderr, os.environ, color=self.color, verbose=self.verbose > 0
-            )
+            ),
+            self.reports.times,
         ]
         if self.log_file is not None:
             try:
-                self._log = self.log_file.open("a", encoding="utf-8", errors="backslashreplace")
+                self._log = LogFile(self.log_file)
             except OSError as error:
                 raise InputError(
                     f"cannot write the log file {self.log_file}: {error.strerror}; name another"
                     " with --log-file",
                     slug="log_file",
                 ) from error
-            printers.append(PlainPrinter(self._log, verbose=True))
+            printers.append(self._log.printer())
         self._route_logging()
         return Several(printers)
 
     def _route_logging(self) -> None:
         """Libraries' warnings go to the log file; without one nowhere: they would tear the live view."""
-        root = logging.getLogger("asyncssh"), logging.getLogger("asyncio")
-        for logger in root:
+        for name in ("asyncssh", "asyncio"):
+            logger = logging.getLogger(name)
             logger.propagate = False
-            logger.handlers = [
-                logging.StreamHandler(self._log) if self._log else logging.NullHandler()
-            ]
+            logger.handlers = [self._log.handler() if self._log else logging.NullHandler()]
 
     def close(self) -> None:
         for name in ("asyncssh", "asyncio"):
@@ -82,6 +85,31 @@ class Output:
         if self._log is not None:
             self._log.close()
             self._log = None
+
+    def conclude(self, conclusion: Conclusion) -> int:
+        """Writes the reports, shows the result, and returns the exit code."""
+        ending = self.reports.ending(self.command, conclusion.exit_code, conclusion.report)
+        problems = self.reports.write(ending)
+        if problems:
+            conclusion = replace(conclusion, exit_code=conclusion.exit_code or InputError.exit_code)
+        self.show(conclusion)
+        for problem in problems:
+            self._complain(problem)
+        self._tell_pipeline(ending)
+        return conclusion.exit_code
+
+    def _tell_pipeline(self, ending: Ending) -> None:
+        """What GitHub Actions shows of a run; its commands never in a document, nor where all is quiet."""
+        warning = self.reports.summarise(ending)
+        if self.progress == "quiet" and ending.ok:
+            return
+        if warning:
+            self.warn(warning)
+        aloud = self.format == "text" and self.progress != "quiet"
+        stream = sys.stdout if aloud else sys.stderr
+        with _reader_may_leave(stream):
+            stream.write("".join(f"{line}\n" for line in self.reports.annotations(ending)))
+            stream.flush()
 
     def show(self, conclusion: Conclusion) -> None:
         """The result: one JSON document, or the recap unless all is well and quiet was asked for."""
@@ -143,14 +171,13 @@ class Output:
 
     def _print_json(self, document: dict[str, Any]) -> None:
         with _reader_may_leave(sys.stdout):
-            sys.stdout.write(json.dumps(document, indent=2) + "\n")
+            sys.stdout.write(printable_json(json.dumps(document, indent=2)) + "\n")
             sys.stdout.flush()
 
     def fail(self, error: FleetpushError) -> int:
         """Says why the run could not be made; returns the exit code."""
         self._complain(str(error))
-        self._failure_document(error.exit_code, str(error), error.slug)
-        return error.exit_code
+        return self.not_begun(error.exit_code, str(error), error.slug)
 
     def fail_internally(self, error: BaseException) -> int:
         """One line for a defect of ours; where it happened only on request."""
@@ -163,23 +190,39 @@ class Output:
                 sys.stderr.write(told)
         if self._log is not None:
             self._log.write(told)
-        self._failure_document(1, text, "internal")
-        return 1
+        return self.not_begun(1, text, "internal")
 
     def stopped(self, exit_code: int) -> int:
         """A signal came before there was a run to drain."""
-        self._complain("stopped before any host was touched")
-        self._failure_document(exit_code, "stopped before any host was touched", "interrupted")
-        return exit_code
+        text = "stopped before any host was touched"
+        self._complain(text)
+        return self.not_begun(exit_code, text, "interrupted")
 
-    def _failure_document(self, exit_code: int, text: str, slug: str) -> None:
+    def not_begun(self, exit_code: int, text: str, slug: str) -> int:
+        """All that there is to leave where there is no report, but for the sentence itself.
+
+        Returns the exit code.
+        """
+        self._note(f"ended before it began; exit {exit_code}: {meaning(exit_code)}")
         if self.format == "json":
             self._print_json(failure_document(self.command, exit_code, text, slug))
+        ending = self.reports.ending(self.command, exit_code, error=text, slug=slug)
+        for problem in self.reports.write(ending):
+            self._complain(problem)
+        self._tell_pipeline(ending)
+        return exit_code
 
     def _complain(self, text: str) -> None:
         with _reader_may_leave(sys.stderr):
             sys.stderr.write(f"error: {clean(text)}\n")
             sys.stderr.flush()
+        self._note(f"error: {text}")
+
+    def _note(self, text: str) -> None:
+        """In the log file, if there is one, as long as it can be written."""
+        if self._log is not None:
+            with contextlib.suppress(OSError):
+                self._log.say(text)
 
 
 def failure_document(command: str, exit_code: int, text: str, slug: str) -> dict[str, Any]:

@@ -73,12 +73,12 @@ def _expanded(text: str) -> str:
 
 _OF_KIND: dict[Kind, Sequence[str]] = {
     Kind.PATHS: ("inventory",),
-    Kind.PATH: ("private-key", "ssh-config", "log-file"),
+    Kind.PATH: ("private-key", "ssh-config", "log-file", "lock", "junit", "metrics"),
     Kind.SWITCH: ("no-encrypt", "become"),
     Kind.NUMBER: ("forks", "tree-fanout", "keep-releases"),
     Kind.QUANTITY: (
         *("chunk-size", "bwlimit", "host-bwlimit", "stall", "deadline", "detach-grace"),
-        *("min-success", "connect-timeout"),
+        *("min-success", "connect-timeout", "lock-wait", "splay"),
         *("origin-uplink", "uplink", "downlink", "disk", "rack-uplink", "cpu"),
     ),
     Kind.TEXT: (

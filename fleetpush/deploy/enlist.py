@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import fleetpush
 from fleetpush.deploy.channel import AgentChannel
 from fleetpush.deploy.progress import HostPhase
+from fleetpush.deploy.sharing import shared
 from fleetpush.errors import HostError, HostFailure
 from fleetpush.remote import become, bootstrap
 from fleetpush.remote.connection import Target
@@ -65,6 +66,7 @@ class Enlistment:
         self._names: list[str] = []
         self._sums: Sequence[str | None] = ()
         self._have_source = asyncio.Event()
+        self.warnings: list[str] = []
 
     def ready(self, source: Source, identity: RunIdentity, topology: str, hosts: int) -> None:
         """The manifest is known: agents may be configured."""
@@ -136,10 +138,11 @@ class Enlistment:
                 "release": None,
                 "known": {},
                 "paths": self._paths,
-                "up_limit": self._options.bwlimit,
                 "down_limit": None,
             }
-            await self._take_part(member, config, target)
+            limit = self._options.bwlimit
+            async with shared(limit, member.channel, self.warnings.append) as share:
+                await self._take_part(member, {**config, "up_limit": share}, target)
         except HostError as error:
             member.fail(error.failure)
         finally:

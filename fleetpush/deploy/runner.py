@@ -132,7 +132,7 @@ class Run:
             await self._leave(agents, hashing, watch)
             if self._among is None:
                 await connectors.close()
-            self._chronicle.warn_all(connectors.warnings)
+            self._chronicle.warn_all([*connectors.warnings, *enlistment.warnings])
         return await self._chronicle.finished(
             list(self._members.values()),
             self._origin,

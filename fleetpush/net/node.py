@@ -123,6 +123,11 @@ class Node:
         if standing:
             self.feed(events.EdgeChanged(peer, edge))
 
+    def limit(self, up: float) -> None:
+        """At most ``up`` bytes a second are sent from now on."""
+        self._up.change(up, self._loop.now())
+        self._release()
+
     def part(self, peer: str) -> None:
         self.edges.part(peer)
 

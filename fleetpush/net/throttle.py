@@ -26,6 +26,11 @@ class Throttle:
         self._at = now
         return 0.0 if self._credit >= 0 else -self._credit / self.rate
 
+    def change(self, rate: float, now: float) -> None:
+        """Another rate from now on; what was earned so far was earned at the old one."""
+        self.delay(now)
+        self.rate = rate
+
     def spend(self, count: int) -> None:
         """``count`` bytes passed."""
         if self.rate is not None:

@@ -6,12 +6,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fleetpush.deploy.results import HostStatus
 from fleetpush.inventory.nodeset import fold
 from fleetpush.report.quantities import hosts
 from fleetpush.report.sanitise import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from fleetpush.deploy.results import RunReport
 
 HOST = "HOST"
 """Stands for the host's own name where messages differ in nothing else."""
@@ -67,6 +70,14 @@ class FailureGroups:
         """Failed before unreachable, many before few."""
         return sorted(self, key=lambda g: (g.unreachable, -len(g.hosts), g.slug, g.message))
 
+    def by_class(self) -> Iterator[tuple[str, list[FailureGroup]]]:
+        """Slugs with their groups, ``unreachable`` or ``failed`` where there is none; worst first."""
+        classes: dict[tuple[str, bool], list[FailureGroup]] = {}
+        for group in self.largest():
+            classes.setdefault((group.slug, group.unreachable), []).append(group)
+        for (slug, unreachable), same in classes.items():
+            yield slug or (HostStatus.UNREACHABLE if unreachable else HostStatus.FAILED).value, same
+
     def add(self, host: str, slug: str, message: str, *, unreachable: bool) -> FailureGroup:
         """Takes one host's failure and says which group it joined."""
         text = clean(message)
@@ -77,6 +88,16 @@ class FailureGroups:
         self._groups[key] = group
         self.count += 1
         return group
+
+    @classmethod
+    def of(cls, report: RunReport) -> FailureGroups:
+        """Every host of ``report`` that is without the content."""
+        groups = cls()
+        for result in report.results:
+            if not result.status.good:
+                unreachable = result.status is HostStatus.UNREACHABLE
+                groups.add(result.host, result.slug, result.message, unreachable=unreachable)
+        return groups
 
     def headline(self) -> str:
         """``failures: 12 hosts, 3 reasons``."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fleetpush.deploy.progress import RunFinished
 from fleetpush.report.printer import Lines, Stream
+from fleetpush.report.sanitise import printable_json
 
 if TYPE_CHECKING:
     from fleetpush.deploy.progress import Event
@@ -21,7 +22,7 @@ class JsonLinesPrinter:
         self._lines = Lines(stream)
 
     def handle(self, event: Event) -> None:
-        self._lines.write(json.dumps(as_json(event), separators=(",", ":")))
+        self._lines.write(printable_json(json.dumps(as_json(event), separators=(",", ":"))))
 
     def close(self) -> None:
         """Nothing to undo: every line was flushed."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.live import Live
 
-from fleetpush.deploy.progress import RunFinished, RunStarted
+from fleetpush.deploy.progress import Notice, RunFinished, RunStarted
 from fleetpush.report.cells import ASCII, UNICODE
 from fleetpush.report.frame import frame, head
+from fleetpush.report.sanitise import clean
 from fleetpush.report.state import RunState
 
 if TYPE_CHECKING:
@@ -47,9 +48,13 @@ class LivePrinter:
         with self._lock:
             self._state.fold(event)
             start = self._clock() - event.at
-            self._offset = start if self._offset is None else min(self._offset, start)
+            if self._offset is None or isinstance(event, RunStarted):
+                self._offset = start
+            self._offset = min(self._offset, start)
         if isinstance(event, RunFinished):
             self.close()
+        elif isinstance(event, Notice) and event.level == "info" and self._thread is None:
+            self._guarded(lambda: self._console.print(clean(event.message)))  # what is waited for
         elif isinstance(event, RunStarted) and not self._ended.is_set():
             self._start()
 

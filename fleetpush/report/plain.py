@@ -46,13 +46,22 @@ def _now() -> datetime:
 
 
 class PlainPrinter:
-    """Writes to ``stream``. ``verbose``: a line for every host that finishes, not only those that fail."""
+    """Writes to ``stream``. ``verbose``: a line for every host that finishes, not only those that fail.
+
+    ``mark`` stands behind the time in each line.
+    """
 
     def __init__(
-        self, stream: Stream, *, verbose: bool = False, now: Callable[[], datetime] = _now
+        self,
+        stream: Stream,
+        *,
+        verbose: bool = False,
+        mark: str = "",
+        now: Callable[[], datetime] = _now,
     ) -> None:
         self._lines = Lines(stream)
         self._verbose = verbose
+        self._mark = mark
         self._now = now
         self._epoch: datetime | None = None
         self._state = RunState()
@@ -64,7 +73,7 @@ class PlainPrinter:
         """Nothing to undo: every line was flushed."""
 
     def handle(self, event: Event) -> None:
-        if self._epoch is None:
+        if self._epoch is None or isinstance(event, RunStarted):  # what came before has no clock
             self._epoch = self._now() - timedelta(seconds=event.at)
         self._state.fold(event)
         match event:
@@ -87,7 +96,7 @@ class PlainPrinter:
 
     def _say(self, at: float, text: str) -> None:
         when = (self._epoch or self._now()) + timedelta(seconds=at)
-        self._lines.write(f"{when.isoformat(timespec='seconds')} {text}")
+        self._lines.write(f"{when.isoformat(timespec='seconds')} {self._mark}{text}")
 
     def _finished(self, event: HostFinished) -> None:
         host, status = clean(event.host), event.status.value

@@ -49,6 +49,11 @@ def percent(part: float, whole: float) -> str:
     return "100%" if part >= whole else f"{min(99, int(100 * part / whole))}%"
 
 
+def share(part: int, whole: int) -> str:
+    """``99.75%``, cut and not rounded: enough is never claimed before it is true."""
+    return f"{part * 10_000 // whole / 100:g}%" if whole else "0%"
+
+
 def hosts(count: int) -> str:
     """``1,000 hosts``, ``1 host``."""
     return f"{count:,} host{'' if count == 1 else 's'}"

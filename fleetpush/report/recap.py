@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from fleetpush.deploy.results import HostStatus
+from fleetpush.deploy.verdict import THRESHOLD
 from fleetpush.inventory.nodeset import fold
 from fleetpush.report.exit_status import meaning
-from fleetpush.report.failures import FailureGroup, FailureGroups
-from fleetpush.report.quantities import duration, hosts, rate, size
+from fleetpush.report.failures import FailureGroups
+from fleetpush.report.quantities import duration, hosts, rate, share, size
 from fleetpush.report.sanitise import clean
 
 if TYPE_CHECKING:
@@ -38,12 +39,8 @@ _STYLE = {
 def recap(report: RunReport) -> list[Text]:
     """The lines to print on stdout; their ``plain`` is what a pipe gets."""
     lines = [_title(report), *_statuses(report), Text("")]
-    lines += [_fact(name, value) for name, value in _facts(report)]
-    groups = FailureGroups()
-    for result in report.results:
-        if not result.status.good:
-            unreachable = result.status is HostStatus.UNREACHABLE
-            groups.add(result.host, result.slug, result.message, unreachable=unreachable)
+    lines += [_fact(name, value) for name, value in facts(report)]
+    groups = FailureGroups.of(report)
     lines += _failures(groups)
     lines += _verdict(report, groups)
     return lines
@@ -70,7 +67,8 @@ def _statuses(report: RunReport) -> Iterable[Text]:
         yield line
 
 
-def _facts(report: RunReport) -> Iterable[tuple[str, str]]:
+def facts(report: RunReport) -> Iterable[tuple[str, str]]:
+    """What the run came to, by name, in the order in which it is told."""
     timing, traffic = report.timing, report.traffic
     for destination in _destinations(report):
         yield "destination", destination
@@ -118,14 +116,10 @@ def _destinations(report: RunReport) -> Iterable[str]:
 
 
 def _failures(groups: FailureGroups) -> Iterable[Text]:
-    by_slug: dict[tuple[str, bool], list[FailureGroup]] = {}
-    for group in groups.largest():
-        by_slug.setdefault((group.slug, group.unreachable), []).append(group)
-    for (slug, unreachable), same in by_slug.items():
-        status = HostStatus.UNREACHABLE if unreachable else HostStatus.FAILED
+    for heading, same in groups.by_class():
+        status = HostStatus.UNREACHABLE if same[0].unreachable else HostStatus.FAILED
         count = hosts(sum(len(group.hosts) for group in same))
         yield Text("")
-        heading = slug or status.value
         yield Text.assemble((f"{status.value}: {heading}", _STYLE[status]), f" ({count})")
         for group in same[:MESSAGES_SHOWN]:
             yield Text(f"  {group.folded()}")
@@ -137,13 +131,23 @@ def _failures(groups: FailureGroups) -> Iterable[Text]:
             yield Text(f"      {more:,} other messages (-o json has them all)")
 
 
+def verdict(report: RunReport) -> str:
+    """The exit code in words. Failures and yet 0: the run was told how many hosts are enough."""
+    code = report.exit_code
+    good = report.count(HostStatus.VERIFIED, HostStatus.ALREADY_PRESENT)
+    have_it = f"{share(good, len(report.results))} of the hosts have it"
+    if code == 0 and good < len(report.results):
+        return f"exit 0: {have_it}, which is enough (--min-success)"
+    return f"exit {code}: {meaning(code)}" + (f"; {have_it}" if code == THRESHOLD else "")
+
+
 def _verdict(report: RunReport, groups: FailureGroups) -> Iterable[Text]:
     if report.error:
         yield Text("")
         yield Text.assemble(("error: ", "bold red"), clean(report.error))
-    if report.exit_code:
+    if report.exit_code or groups.count:
         yield Text("")
-        yield Text(f"exit {report.exit_code}: {meaning(report.exit_code)}")
+        yield Text(verdict(report))
     if groups.count:
         names = clean(fold([host for group in groups for host in group.hosts]))
         yield Text(f"to try these again: the same command with -l '{names}'")

@@ -13,9 +13,9 @@ from tests.report.feed import feed
 
 @pytest.fixture(autouse=True)
 def no_settings(monkeypatch, tmp_path):
-    """Neither variables nor a file of the user's."""
+    """Neither variables nor a file of the user's, and no pipeline that the tests run in."""
     for name in list(os.environ):
-        if name.startswith("FLEETPUSH_"):
+        if name.startswith(("FLEETPUSH_", "GITHUB_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
 

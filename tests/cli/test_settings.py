@@ -123,6 +123,18 @@ def test_variables_are_written_as_the_flags_take_them(script, desk):
     assert (options.encrypt, options.bwlimit, options.topology) == (False, 1_572_864, "tree")
 
 
+def test_a_nightly_job_may_be_all_settings(script, desk, tmp_path):
+    names = {name: tmp_path / name for name in ("lock", "junit", "metrics")}
+    lines = [f"{name} = '{path}'\n" for name, path in names.items()]
+    desk[0].write_text("".join(lines) + "splay = '1ms'\nlock-wait = 5\n")
+    result = invoke(env={"FLEETPUSH_METRICS": str(tmp_path / "mine.prom")})
+    assert "(--splay 0.00s)" in result.stderr
+    assert names["lock"].read_text().startswith("fleetpush pid ")
+    assert names["junit"].exists()
+    assert not names["metrics"].exists()
+    assert 'job_name="mine"' in (tmp_path / "mine.prom").read_text()
+
+
 def test_a_table_is_for_its_verb_and_beats_what_is_for_all(script, desk):
     desk[0].write_text("forks = 3\n[deploy]\nforks = 4\n[plan]\nforks = 5\n")
     invoke()

@@ -154,6 +154,19 @@ def test_a_busy_sender_is_not_held_back_more_than_the_rate_asks(rate, sends):
     assert now * rate <= sum(sends[:-1]) * (1 + 1e-6) + 1
 
 
+@given(st.lists(st.tuples(st.floats(1e3, 1e9), st.integers(1, 1 << 18)), min_size=1, max_size=100))
+def test_a_rate_that_changes_holds_from_then_on(steps):
+    throttle, now, spent, allowed, most = Throttle(steps[0][0]), 0.0, 0, 0.0, 0.0
+    for rate, count in steps:
+        throttle.change(rate, now)
+        waited = throttle.delay(now)
+        now, allowed = now + waited, allowed + waited * rate
+        most = max(most, rate * BURST)
+        throttle.spend(count)
+        spent += count
+        assert spent <= (allowed + most) * (1 + 1e-6) + count
+
+
 def test_no_rate_is_no_limit():
     throttle = Throttle(None)
     throttle.spend(1 << 40)

@@ -51,6 +51,21 @@ def test_limits_slow_down_and_lose_nothing():
         rig.close()
 
 
+def test_a_limit_that_is_raised_counts_at_once():
+    rig = Rig(40 * BLOCK)
+    try:
+        seed = rig.member("seed", seed=True, up_limit=100.0)
+        host = rig.member("host")
+        rig.join(host, seed)
+        rig.until(lambda: host.node.content_in)
+        assert not host.completions  # one block more would take ten minutes
+        seed.node.limit(1e9)
+        rig.until(lambda: host.completions)
+        assert host.store.data == rig.data
+    finally:
+        rig.close()
+
+
 def test_without_encryption_blocks_take_a_lane_and_control_stays_in_tls(rig):
     seed = rig.member("seed", seed=True, encrypt=False)
     host = rig.member("host", encrypt=False)

@@ -55,6 +55,19 @@ def test_the_cursor_comes_back_and_two_lines_stay():
     assert ESCAPES not in output
 
 
+def test_what_is_waited_for_is_said_and_is_not_part_of_the_time():
+    terminal, now = Terminal(), [0.0]
+    printer = LivePrinter(screen(terminal), clock=lambda: now[0])
+    printer.handle(Notice(0.0, "info", f"beginning in 10m00s {ESCAPES}"))
+    assert "beginning in 10m00s" in terminal.getvalue()
+    assert ESCAPES not in terminal.getvalue()
+    now[0] = 600.0
+    printer.handle(feed(4)[0])
+    wait_until(lambda: "0:00" in terminal.getvalue())
+    printer.close()
+    assert "10:00" not in terminal.getvalue().replace("10m00s", "")
+
+
 def test_closing_twice_or_before_the_start_is_harmless():
     printer = LivePrinter(screen(Terminal()))
     printer.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fleetpush.deploy.progress import Notice
 from fleetpush.deploy.results import HostStatus
 from fleetpush.report.choose import resolve
 from fleetpush.report.jsonl import JsonLinesPrinter
@@ -101,6 +102,26 @@ def test_quiet_is_silent_until_it_fails():
     for event in feed(12):
         QuietPrinter(file).handle(event)
     assert "failed: no_python (1 host)" in file.getvalue()
+
+
+def test_quiet_keeps_warnings_for_a_failure_that_they_may_explain():
+    def shown(hosts):
+        file = io.StringIO()
+        printer = QuietPrinter(file)
+        for n in range(30):
+            printer.handle(Notice(0.0, "warning", f"odd {n % 12}\x1b", "node1"))
+        printer.handle(Notice(0.0, "info", "of no interest"))
+        for event in feed(hosts):
+            printer.handle(event)
+        return file.getvalue()
+
+    assert shown(4) == ""
+    text = shown(12)
+    assert text.startswith("fleetpush deploy failed\nmodel.pt (5.0 GB) to 12 hosts\n")
+    assert text.count("warning: node1: odd") == 10
+    assert "and 3 more warnings" in text  # one is the script's own
+    assert "of no interest" not in text
+    assert "\x1b" not in text
 
 
 @pytest.mark.parametrize("kind", [PlainPrinter, JsonLinesPrinter, QuietPrinter])

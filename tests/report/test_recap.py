@@ -66,6 +66,17 @@ def test_an_error_of_the_whole_run_is_said():
     assert "exit 5: bad inventory, playbook, source or configuration" in shown
 
 
+def test_failures_and_yet_success_say_that_enough_hosts_have_it():
+    shown = text(replace(feed(1000)[-1].report, exit_code=0))
+    assert "exit 0: 99% of the hosts have it, which is enough (--min-success)" in shown
+    assert "connect_timeout" in shown
+
+
+def test_a_missed_threshold_says_how_far():
+    shown = text(replace(feed(12)[-1].report, exit_code=8))
+    assert "exit 8: stopped by the failure threshold; 91.66% of the hosts have it" in shown
+
+
 def test_nothing_from_a_host_can_drive_the_terminal():
     shown = text(feed(1000)[-1].report)
     assert ESCAPES not in shown
