@@ -1,12 +1,14 @@
 """``fleetpush deploy``: push to the hosts, verify, activate."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from fleetpush.cli import flags
+from fleetpush.cli import flags, run_flags
 from fleetpush.cli.conduct import Signals, conduct
 from fleetpush.cli.output import Conclusion, Output
 from fleetpush.cli.password import asked
@@ -59,6 +61,7 @@ def deploy(
     color: flags.Color = "auto",
     log_file: flags.LogFile = None,
     verbose: flags.Verbose = 0,
+    state_dir: run_flags.StateDir = None,
 ) -> None:
     """Push files to every host of an inventory, verify them there, and activate them."""
     given = dict(locals())
@@ -70,7 +73,8 @@ def deploy(
         verbose=verbose,
         log_file=log_file,
     )
-    raise typer.Exit(conduct(output, lambda: functools.partial(execute, options_from(given))))
+    work = functools.partial(execute, state_dir=state_dir, warn=output.warn)
+    raise typer.Exit(conduct(output, lambda: functools.partial(work, options_from(given))))
 
 
 def options_from(given: dict[str, Any]) -> DeployOptions:
@@ -87,11 +91,24 @@ def _fields_of(options: type[DeployOptions | SshOptions], given: dict[str, Any])
     return {field.name: given[field.name] for field in fields(options) if field.name in given}
 
 
-async def execute(options: DeployOptions, observer: Observer, signals: Signals) -> Conclusion:
-    """Runs the deploy. Raises FleetpushError when the run as a whole cannot be."""
-    from fleetpush.deploy.runner import Run  # noqa: PLC0415 - brings asyncssh, which --help can do without
+async def execute(
+    options: DeployOptions,
+    observer: Observer,
+    signals: Signals,
+    *,
+    state_dir: Path | None,
+    warn: Callable[[str], None],
+    retry_of: str | None = None,
+) -> Conclusion:
+    """Runs the deploy and records it. Raises FleetpushError when the run as a whole cannot be."""
+    # They bring asyncssh and the inventory's readers, which --help can do without.
+    from fleetpush.deploy.history.history import History  # noqa: PLC0415
+    from fleetpush.deploy.history.recorder import recording  # noqa: PLC0415
+    from fleetpush.deploy.runner import Run  # noqa: PLC0415
 
-    run = Run(options, observer)
-    signals.attach(run)
-    report = await run.execute()
+    history = History.open(state_dir)
+    async with recording(history, options, observer, warn, retry_of=retry_of) as recorder:
+        run = Run(options, recorder)
+        signals.attach(run)
+        report = await run.execute()
     return Conclusion(report, report.exit_code)

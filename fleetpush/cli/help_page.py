@@ -16,6 +16,7 @@ RATES = "What the network can do"
 SSH = "How hosts are reached"
 WHEN = "When it counts as done"
 SHOWN = "What is shown"
+KEPT = "What is remembered"
 
 
 class SectionedCommand(TyperCommand):

@@ -18,7 +18,10 @@ class Pulse:
 
     def __init__(self, state_dir: Path, run_id: str) -> None:
         self._path = _path(state_dir, run_id)
-        for directory in (state_dir, self._path.parent):  # parents that mkdir makes are for everybody
+        for directory in (
+            state_dir,
+            self._path.parent,
+        ):  # parents that mkdir makes are for everybody
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
