@@ -1,10 +1,12 @@
 """``fleetpush deploy``: push to the hosts, verify, activate."""
 
 import functools
+from collections.abc import Callable
+from pathlib import Path
 
 import typer
 
-from fleetpush.cli import flags, job_flags
+from fleetpush.cli import flags, job_flags, run_flags
 from fleetpush.cli.conduct import Signals, conduct
 from fleetpush.cli.job import Job
 from fleetpush.cli.options import fields_of, options_from
@@ -65,20 +67,34 @@ def deploy(
     format: flags.Format = "text",
     color: flags.Color = "auto",
     log_file: flags.LogFile = None,
+    state_dir: run_flags.StateDir = None,
     verbose: flags.Verbose = 0,
 ) -> None:
     """Push files to every host of an inventory, verify them there, and activate them."""
     given = dict(locals())
     output = Output(command="deploy", **fields_of(Output, given))
     job = Job.of(given)
-    raise typer.Exit(conduct(output, lambda: functools.partial(execute, options_from(given)), job))
+    work = functools.partial(execute, state_dir=state_dir, warn=output.warn)
+    raise typer.Exit(conduct(output, lambda: functools.partial(work, options_from(given)), job))
 
 
-async def execute(options: DeployOptions, observer: Observer, signals: Signals) -> Conclusion:
-    """Runs the deploy. Raises FleetpushError when the run as a whole cannot be."""
-    from fleetpush.deploy.runner import Run  # noqa: PLC0415 - brings asyncssh, which --help can do without
+async def execute(
+    options: DeployOptions,
+    observer: Observer,
+    signals: Signals,
+    *,
+    state_dir: Path | None,
+    warn: Callable[[str], None],
+    retry_of: str | None = None,
+) -> Conclusion:
+    """Runs the deploy and records it. Raises FleetpushError when the run as a whole cannot be."""
+    # They bring asyncssh and the inventory's readers, which --help can do without.
+    from fleetpush.deploy.history.recorder import history_or_none, recording  # noqa: PLC0415
+    from fleetpush.deploy.runner import Run  # noqa: PLC0415
 
-    run = Run(options, observer)
-    signals.attach(run)
-    report = await run.execute()
+    history = history_or_none(state_dir, warn)
+    async with recording(history, options, observer, warn, retry_of=retry_of) as recorder:
+        run = Run(options, recorder)
+        signals.attach(run)
+        report = await run.execute()
     return Conclusion(report, report.exit_code)

@@ -17,6 +17,7 @@ SSH = "How hosts are reached"
 WHEN = "When it counts as done"
 JOB = "From cron and in pipelines"
 SHOWN = "What is shown"
+KEPT = "What is remembered"
 
 
 class SectionedCommand(TyperCommand):

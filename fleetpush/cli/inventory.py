@@ -13,6 +13,7 @@ from fleetpush.cli.option import option
 from fleetpush.cli.output import Output
 from fleetpush.cli.verb import Verb
 from fleetpush.errors import InputError
+from fleetpush.inventory.secret import is_secret_name
 
 if TYPE_CHECKING:  # it brings jinja2, which --help does without
     from fleetpush.inventory.model import Host, Inventory
@@ -26,7 +27,6 @@ Form = Annotated[
         rich_help_panel=SHOWN,
     ),
 ]
-_SECRETS = ("password", "passwd", "passphrase", "_pass", "secret", "token")
 
 inventory = typer.Typer(
     name="inventory",
@@ -131,10 +131,7 @@ def _tell(
 def _variables(host: "Host") -> Iterable[str]:
     rows = []
     for name in sorted(host.variables):
-        if any(part in name.lower() for part in _SECRETS):
-            shown = "(hidden; -o json shows it)"
-        else:
-            shown = _value(host, name)
+        shown = "(hidden; -o json shows it)" if is_secret_name(name) else _value(host, name)
         rows.append((name, host.place(name), shown))
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
     for name, place, shown in rows:

@@ -73,7 +73,7 @@ def _expanded(text: str) -> str:
 
 _OF_KIND: dict[Kind, Sequence[str]] = {
     Kind.PATHS: ("inventory",),
-    Kind.PATH: ("private-key", "ssh-config", "log-file", "lock", "junit", "metrics"),
+    Kind.PATH: ("private-key", "ssh-config", "log-file", "lock", "junit", "metrics", "state-dir"),
     Kind.SWITCH: ("no-encrypt", "become"),
     Kind.NUMBER: ("forks", "tree-fanout", "keep-releases"),
     Kind.QUANTITY: (

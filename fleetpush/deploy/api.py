@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
+from fleetpush.deploy.history.recorder import history_or_none, recording
 from fleetpush.deploy.options import DeployOptions, SshOptions, Topology
+from fleetpush.deploy.progress import Notice
 from fleetpush.deploy.runner import Run
 from fleetpush.errors import UsageError
 
@@ -68,6 +71,8 @@ def deploy(
     *,
     extra_vars: Mapping[str, str] | None = None,
     on_event: Callable[[Event], None] | None = None,
+    state_dir: str | os.PathLike[str] | None = None,
+    record: bool = True,
     **keywords: Unpack[Keywords],
 ) -> RunReport:
     """Pushes ``sources`` to every host of ``inventory``, verifies them there and activates them.
@@ -75,6 +80,9 @@ def deploy(
     ``sources``: one path or several. ``inventory``: what ``-i`` takes, one or several. ``extra_vars`` beat
     the inventory's variables. ``on_event`` hears what happens (``fleetpush.deploy.progress``), in the thread
     and event loop of the run: it must return quickly; what it raises ends the run and is raised here.
+
+    The run is recorded where ``fleetpush runs`` looks, or in ``state_dir``; with ``record=False`` it is not.
+    A record that cannot be written is a notice to ``on_event``.
 
     A host that fails is no exception: the report's ``results`` say what became of each, its ``exit_code``
     what the command would have ended with. Raises FleetpushError (InputError, UsageError) for what is wrong
@@ -85,7 +93,13 @@ def deploy(
         asyncio.get_running_loop()
     except RuntimeError:
         work = deploy_async(
-            sources, inventory, extra_vars=extra_vars, on_event=on_event, **keywords
+            sources,
+            inventory,
+            extra_vars=extra_vars,
+            on_event=on_event,
+            state_dir=state_dir,
+            record=record,
+            **keywords,
         )
         return asyncio.run(work)
     raise RuntimeError("an event loop is running here: await fleetpush.deploy_async(...) instead")
@@ -97,6 +111,8 @@ async def deploy_async(
     *,
     extra_vars: Mapping[str, str] | None = None,
     on_event: Callable[[Event], None] | None = None,
+    state_dir: str | os.PathLike[str] | None = None,
+    record: bool = True,
     **keywords: Unpack[Keywords],
 ) -> RunReport:
     """As ``deploy``, in the running event loop. Cancelling it ends the run and cleans the hosts up first."""
@@ -109,10 +125,12 @@ async def deploy_async(
     _check_choices(options)
     _check_choices(options.ssh)
     listener = _Listener(on_event)
-    run = Run(options, listener)
-    listener.work = asyncio.create_task(run.execute())
+    place = None if state_dir is None else Path(state_dir)
+    history = history_or_none(place, listener.warn) if record else None
     try:
-        report = await listener.work
+        async with recording(history, options, listener, listener.warn) as recorder:
+            listener.work = asyncio.create_task(Run(options, recorder).execute())
+            report = await listener.work
     except asyncio.CancelledError:
         if listener.error is not None:
             raise listener.error from None
@@ -129,6 +147,7 @@ class _Listener:
         self._callback = callback
         self.error: Exception | None = None
         self.work: asyncio.Task[RunReport] | None = None
+        self._made = time.monotonic()
 
     def handle(self, event: Event) -> None:
         if self._callback is None or self.error is not None:
@@ -139,6 +158,10 @@ class _Listener:
             self.error = error
             if self.work is not None:
                 self.work.cancel()
+
+    def warn(self, text: str) -> None:
+        """Something to know that came up after the run's end."""
+        self.handle(Notice(time.monotonic() - self._made, "warning", text))
 
 
 def _names(given: Names) -> tuple[str, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SCHEMA = 1
 
@@ -125,6 +128,7 @@ class RunReport:
             "discovery": self.discovery,
             "encrypt": self.encrypt,
             "manifest": {
+                "name": self.manifest_name,
                 "digest": self.manifest_digest,
                 "size": self.size,
                 "chunk_size": self.chunk_size,
@@ -158,9 +162,33 @@ class RunReport:
             "results": [_result_json(r) for r in self.results],
         }
 
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """The report whose ``as_json`` the document is.
+
+        Raises KeyError, TypeError or ValueError for what is none.
+        """
+        manifest = document["manifest"]
+        timing = _fields_of(Timing, document["timing"])
+        return cls(
+            **{name: document[name] for name in _AS_THEY_ARE},
+            manifest_digest=manifest["digest"],
+            manifest_name=manifest["name"],
+            **{name: manifest[name] for name in ("size", "chunk_size", "chunks")},
+            files=tuple(FileSum(**file) for file in manifest["files"]),
+            results=tuple(map(_result_of, document["results"])),
+            timing=Timing(**timing),
+            traffic=Traffic(**document["traffic"]),
+            error=document["error"] or "",
+        )
+
+
+_AS_THEY_ARE = ("run_id", "command", "exit_code", "topology", "discovery", "encrypt")
+
 
 def _result_json(result: HostResult) -> dict[str, Any]:
-    reason = {"slug": result.slug, "message": result.message} if result.slug else None
+    why = {"slug": result.slug, "message": result.message}
+    reason = why if any(why.values()) else None
     return {
         "host": result.host,
         "status": result.status.value,
@@ -174,3 +202,15 @@ def _result_json(result: HostResult) -> dict[str, Any]:
         "activated": result.activated,
         "digest": result.digest,
     }
+
+
+def _result_of(document: Mapping[str, Any]) -> HostResult:
+    reason = document["reason"] or {}
+    same = _fields_of(HostResult, document)
+    return HostResult(**{**same, "status": HostStatus(document["status"]), **reason})
+
+
+def _fields_of(kind: type[HostResult | Timing], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what stands in ``document`` that which is kept; the rest follows from it."""
+    names = {field.name for field in fields(kind)}
+    return {name: value for name, value in document.items() if name in names}

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import sys
 import types
 
@@ -12,12 +13,13 @@ from tests.report.feed import feed
 
 
 @pytest.fixture(autouse=True)
-def no_settings(monkeypatch, tmp_path):
+def no_settings(monkeypatch, tmp_path, tmp_path_factory):
     """Neither variables nor a file of the user's, and no pipeline that the tests run in."""
     for name in list(os.environ):
         if name.startswith(("FLEETPUSH_", "GITHUB_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
 
 
 class Script:
@@ -34,6 +36,14 @@ class Script:
     @property
     def report(self):
         return self.events[-1].report
+
+    def become(self, run_id):
+        """No two runs have one id."""
+        from dataclasses import replace
+
+        first, *events, last = self.events
+        self.events = [replace(first, run_id=run_id), *events]
+        self.events.append(replace(last, report=replace(last.report, run_id=run_id)))
 
     def become_clean(self):
         """All hosts are well: the exit code is 0."""
@@ -54,6 +64,7 @@ def script(monkeypatch):
     class Run:
         def __init__(self, options, observer):
             script.options, self.observer = options, observer
+            script.become(secrets.token_hex(16))
             self.ended = asyncio.Event()
 
         async def execute(self):

@@ -19,8 +19,9 @@ import pytest
 import fleetpush
 from fleetpush.demo.fleet import EmbeddedFleet
 from fleetpush.deploy import api
+from fleetpush.deploy.history.history import History
 from fleetpush.deploy.options import DeployOptions
-from fleetpush.deploy.progress import HostFinished, RunFinished, RunStarted, SourceReady
+from fleetpush.deploy.progress import HostFinished, Notice, RunFinished, RunStarted, SourceReady
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,6 +104,36 @@ def test_a_host_that_fails_is_no_exception(fleet, ssh, source):
     report = fleetpush.deploy(source, fleet.inventory, dest="four.pt", ssh=ssh)
     assert report.exit_code == 3
     assert [r.slug for r in report.results] == ["", "dest_is_directory", ""]
+
+
+def test_it_is_recorded_where_it_is_told_or_not_at_all(fleet, ssh, source, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "default"))
+
+    def deployed(**more):
+        report = fleetpush.deploy(source, fleet.inventory, dest="rec.pt", ssh=ssh, **more)
+        assert report.exit_code == 0
+        return report.run_id
+
+    usual, elsewhere, nowhere = (
+        deployed(),
+        deployed(state_dir=tmp_path / "mine"),
+        deployed(record=False),
+    )
+    for place, wanted in ((None, usual), (tmp_path / "mine", elsewhere)):
+        with History.open(place) as history:
+            assert [run.id for run in history.runs()] == [wanted]
+            assert history.run("last").good == 3
+    assert nowhere not in (usual, elsewhere)
+
+
+def test_a_record_that_cannot_be_written_is_a_notice(fleet, ssh, source):
+    events = []
+    report = fleetpush.deploy(
+        source, fleet.inventory, dest="rec.pt", ssh=ssh, on_event=events.append, state_dir=source
+    )
+    assert report.exit_code == 0
+    notices = [event.message for event in events if isinstance(event, Notice)]
+    assert sum("this run is not recorded" in text for text in notices) == 1
 
 
 @pytest.mark.parametrize("moment", [RunStarted, SourceReady, HostFinished, RunFinished])

@@ -1,0 +1,1 @@
+"""What runs there were: recorded as they go, and read again by ``fleetpush runs``."""
