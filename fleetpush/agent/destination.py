@@ -96,3 +96,12 @@ def _give(fd: int, owner: tuple[int, int], path: str) -> None:
             f"{path}: may not give the file to {whom}: {error.strerror}; "
             "deploy as root (-b), or leave --owner and --group out",
         ) from error
+
+
+def sync_directory(path: str) -> None:
+    """Makes what was renamed or made in it last. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -11,7 +11,7 @@ from fleetpush.swarm.manifest import leaves_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from fleetpush.swarm.manifest import Manifest
 
@@ -30,13 +30,15 @@ class ShortReadError(OSError):
 class Stream:
     """The files, one descriptor each, as the one stream that the manifest cuts into chunks.
 
-    A descriptor of -1 stands for a file that is not there: only a caller that avoids it may ask.
+    A descriptor of -1 stands for a file that is not there: only a caller that avoids it may ask. What is
+    written to files whose numbers are ``kept`` goes nowhere: they hold it.
     """
 
-    __slots__ = ("_ends", "_manifest", "_starts", "fds")
+    __slots__ = ("_ends", "_manifest", "_sinks", "_starts", "fds")
 
-    def __init__(self, manifest: Manifest, fds: Sequence[int]) -> None:
+    def __init__(self, manifest: Manifest, fds: Sequence[int], kept: Collection[int] = ()) -> None:
         self.fds = list(fds)
+        self._sinks = [-1 if index in kept else fd for index, fd in enumerate(fds)]
         self._manifest = manifest
         self._starts: list[int] = []
         self._ends: list[int] = []
@@ -48,18 +50,23 @@ class Stream:
 
     def spans(self, start: int, length: int) -> list[tuple[int, int, int]]:
         """(descriptor, offset, length) of ``length`` bytes of the stream from ``start``."""
+        return self._spans(self.fds, start, length)
+
+    def _spans(self, fds: list[int], start: int, length: int) -> list[tuple[int, int, int]]:
         index = bisect_right(self._starts, start) - 1
         if start + length <= self._ends[index]:
-            return [(self.fds[index], start - self._starts[index], length)]
+            return [(fds[index], start - self._starts[index], length)]
         parts = self._manifest.extents(start, length)
-        return [(self.fds[part.file], part.offset, part.length) for part in parts]
+        return [(fds[part.file], part.offset, part.length) for part in parts]
 
     def write(self, start: int, data: memoryview) -> None:
         """Raises OSError."""
         at = 0
-        for fd, offset, length in self.spans(start, len(data)):
+        for fd, offset, length in self._spans(self._sinks, start, len(data)):
             end = at + length
             shift = offset - at
+            if fd < 0:
+                at = end
             while at < end:
                 at += os.pwrite(fd, data[at:end], at + shift)
 
@@ -103,6 +110,22 @@ class Stream:
             leaves += leaves_of(view)
             start += len(view)
         return b"".join(leaves)
+
+
+class Reading:
+    """One scan's buffer, its observer and its off switch."""
+
+    __slots__ = ("_done", "_progress", "buffer", "stop")
+
+    def __init__(self, progress: Callable[[int], None], stop: Callable[[], bool]) -> None:
+        self.buffer = memoryview(bytearray(SLICE))
+        self.stop = stop
+        self._progress = progress
+        self._done = 0
+
+    def add(self, size: int) -> None:
+        self._done += size
+        self._progress(self._done)
 
 
 def close_all(fds: Sequence[int]) -> None:

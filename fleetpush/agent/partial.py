@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 LOCK_PATIENCE = 30.0
 """Seconds that a directory may stay locked by others: each holds it for milliseconds."""
 
+PREVIOUS, ABSENT = ".previous", ".absent"
+"""What a partial's name ends in once it was activated together with others: the file that it replaced, or
+word that there was none. Both go when the run ends well."""
+
 _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _HEX = "0123456789abcdef"
@@ -151,17 +155,48 @@ class Partial:
         return os.path.samestat(here, found)
 
     def _lock(self, fd: int) -> None:
-        if not _try_lock(fd):
+        if not try_lock(fd):
             raise _busy(self.path)
 
-    def activate(self) -> None:
-        """One rename: whoever opens the destination sees the old file or the new one. Raises OSError."""
+    def activate(self, *, keep_old: bool = False) -> bool:
+        """One rename: whoever opens the destination sees the old file or the new one. Raises OSError.
+
+        ``keep_old``: what was there stays under another name until ``forget_old``; returns False where
+        this filesystem or its permissions allow no second name for it.
+        """
         if self.activated:
-            return
+            return True
         if not self._still_there(os.fstat(self.fd)):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        kept = self._keep_old() if keep_old else True
         os.rename(self.name, self.target, src_dir_fd=self.directory, dst_dir_fd=self.directory)
         self.activated = True
+        return kept
+
+    def _keep_old(self) -> bool:
+        self.forget_old()
+        try:
+            os.link(
+                self.target,
+                self.name + PREVIOUS,
+                src_dir_fd=self.directory,
+                dst_dir_fd=self.directory,
+                follow_symlinks=False,
+            )
+        except FileNotFoundError:
+            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+            os.close(os.open(self.name + ABSENT, flags, 0o600, dir_fd=self.directory))
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+                raise
+            return False
+        return True
+
+    def forget_old(self) -> None:
+        """Nobody will want to go back. Raises OSError."""
+        for ending in (PREVIOUS, ABSENT):
+            with suppress(FileNotFoundError):
+                os.unlink(self.name + ending, dir_fd=self.directory)
 
     def close(self, keep: bool) -> None:
         """Releases the lock; unless to ``keep`` (or activated) nothing remains. Raises nothing."""
@@ -182,7 +217,7 @@ def _trusted(found: os.stat_result, owners: Collection[int]) -> bool:
 def locked(directory: int, path: str) -> Iterator[None]:
     """Holds the directory's lock. Raises StoreError (dest_busy) when others never let go of it."""
     give_up = time.monotonic() + LOCK_PATIENCE
-    while not _try_lock(directory):
+    while not try_lock(directory):
         if time.monotonic() > give_up:
             raise _busy(path)
         time.sleep(0.01)
@@ -192,7 +227,8 @@ def locked(directory: int, path: str) -> Iterator[None]:
         _unlock(directory)
 
 
-def _try_lock(fd: int) -> bool:
+def try_lock(fd: int) -> bool:
+    """Locks what ``fd`` is of, unless others hold it; where no locks are known nobody does."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -60,7 +60,7 @@ class Target(Record):
 
 def targets(manifest: Manifest, place: Place) -> list[Target]:
     """Where each of the manifest's files goes. Raises StoreError for a ``dest`` that names no file."""
-    dest = _absolute(place)
+    dest = absolute(place.dest, place.home)
     inside = len(manifest.files) > 1 or place.dest.endswith("/") or not place.dest
     if inside:
         found = []
@@ -74,17 +74,17 @@ def targets(manifest: Manifest, place: Place) -> list[Target]:
     return [Target(directory, (), name)]
 
 
-def _absolute(place: Place) -> str:
-    dest = place.dest
+def absolute(dest: str, home: str) -> str:
+    """``dest`` in full and normalised, as a login shell in ``home`` would have it. Raises StoreError."""
     if "\0" in dest:
         raise StoreError("bad_dest", f"the destination {dest!r} holds a NUL byte: choose another")
     if dest == "~" or dest.startswith("~/"):
-        dest = os.path.join(place.home, dest[2:])
+        dest = os.path.join(home, dest[2:])
     else:
         dest = os.path.expanduser(dest)
         if dest.startswith("~"):
             raise StoreError("bad_dest", f"{dest}: no such user here; write the path in full")
-    return os.path.normpath(os.path.join(place.home, dest))
+    return os.path.normpath(os.path.join(home, dest))
 
 
 def ownership(place: Place) -> tuple[int, int]:

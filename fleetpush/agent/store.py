@@ -1,8 +1,9 @@
 """The chunks of one manifest on this host's disk: found, taken in, given out, proved, activated.
 
-Every block is checked against its leaf before it is written, and no record of what is there is kept or
-believed: what an earlier run left is hashed again. All calls come from the agent's event loop, except
-``open``, ``scan``, ``flush`` and ``finish``, which wait for the disk and belong in a worker thread.
+Every block is checked against its leaf before it is written, and no record of what is there is kept here
+or believed: what an earlier run left is hashed again, but for finished files that are known (``kept``). All
+calls come from the agent's event loop, except ``open``, ``scan``, ``flush`` and ``finish``, which wait for
+the disk and belong in a worker thread.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import threading
 from contextlib import suppress
 from hashlib import sha256
 
-from fleetpush.agent.destination import open_old, settle, try_owner
-from fleetpush.agent.files import SLICE, Stream, close_all, reserve
+from fleetpush.agent.destination import open_old, settle, sync_directory, try_owner
+from fleetpush.agent.files import SLICE, Reading, Stream, close_all, reserve
+from fleetpush.agent.kept import chunks_within, note_of, untouched
 from fleetpush.agent.partial import Partial, open_directory
 from fleetpush.agent.place import (
     UNCHANGED,
@@ -30,7 +32,7 @@ from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from fleetpush.swarm.manifest import Manifest
 
@@ -47,7 +49,15 @@ class HostStore:
     or was told to stop.
     """
 
-    def __init__(self, manifest: Manifest, place: Place, *, verify_full: bool = False) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        place: Place,
+        *,
+        verify_full: bool = False,
+        known: Mapping[int, Sequence[int]] | None = None,
+    ) -> None:
+        """``known``: notes by the files' numbers (``note_of``) of destinations that hold their content."""
         self.have = 0
         self.present = False
         self._manifest = manifest
@@ -64,7 +74,11 @@ class HostStore:
         self._old: list[int] = []
         self._replaced: list[os.stat_result | None] = []
         self._owner = (UNCHANGED, UNCHANGED)
-        self._partials: list[Partial] = []
+        self._known = known or {}
+        self._kept: set[int] = set()
+        self._trusted = 0
+        """Chunks that lie in kept files alone: had, and their leaves not known before somebody asks."""
+        self._partials: dict[int, Partial] = {}
         self._stream = Stream(manifest, [])
         self._scanned = False
         self._dirty = False
@@ -88,25 +102,33 @@ class HostStore:
                     fd, found = open_old(target, file.size)
                 self._old.append(fd)
                 self._replaced.append(found)
+            self._kept = untouched(self._old, self._known)
+            self._trusted = chunks_within(self._manifest, self._kept)
             if -1 not in self._old:
                 return "present"
             return self._stage()
 
     def _stage(self) -> str:
         owners = {os.geteuid(), self._owner[0]}
-        for target in self._targets:
+        staged = [index for index in range(len(self._targets)) if index not in self._kept]
+        for index in staged:
+            target = self._targets[index]
             with explained(target.path):
                 directory = self._directory_of(target)
                 partial = Partial(target, directory, self._manifest.name, owners)
-                self._partials.append(partial)
+                self._partials[index] = partial
                 try_owner(partial.fd, self._owner, target.path)
-        fds = [partial.fd for partial in self._partials]
-        self._stream = Stream(self._manifest, fds)
-        first = self._targets[0]
+        fds = [partial.fd for partial in self._partials.values()]
+        there = {index: self._old[index] for index in self._kept}
+        there |= {index: partial.fd for index, partial in self._partials.items()}
+        self._stream = Stream(
+            self._manifest, [there[index] for index in range(len(there))], self._kept
+        )
+        first = self._targets[staged[0]]
         with explained(first.path):
-            sizes = [file.size for file in self._manifest.files]
+            sizes = [self._manifest.files[index].size for index in staged]
             reserve(fds, sizes, self._directory_of(first), first.path)
-        return "partial" if any(partial.existed for partial in self._partials) else "new"
+        return "partial" if any(partial.existed for partial in self._partials.values()) else "new"
 
     def _directory_of(self, target: Target) -> int:
         key = (target.directory, *target.below)
@@ -122,26 +144,34 @@ class HostStore:
         """
         with self._disk_work, explained(self._targets[0].path):
             old = Stream(self._manifest, self._old)
-            reading = _Reading(progress, stop)
-            common = self._compare(old, range(self._manifest.chunks), reading, holes=True)
+            reading = Reading(progress, stop)
+            looked_at = [c for c in range(self._manifest.chunks) if not self._trusted >> c & 1]
+            common = self._compare(old, looked_at, reading, holes=True)
             if stop():
                 return
-            if -1 not in self._old and len(common) == self._manifest.chunks:
+            if -1 not in self._old and len(common) == len(looked_at):
                 self._stream = old
                 self.present = True
                 self._keep(common)
             else:
-                self._scan_partials(old, common, reading)
+                self._scan_partials(old, looked_at, common, reading)
+            self._trust()
             self._scanned = not stop()
 
-    def _scan_partials(self, old: Stream, common: dict[int, bytes], reading: _Reading) -> None:
+    def _trust(self) -> None:
+        self.have |= self._trusted
+        for chunk in range(self._manifest.chunks):
+            if self._trusted >> chunk & 1:
+                self._progress[chunk] = self._manifest.blocks_in(chunk)
+
+    def _scan_partials(
+        self, old: Stream, chunks: Sequence[int], common: dict[int, bytes], reading: Reading
+    ) -> None:
         if not self._partials:
             self._stage()
         self._found.clear()
-        if any(partial.existed for partial in self._partials):
-            self._keep(
-                self._compare(self._stream, range(self._manifest.chunks), reading, holes=False)
-            )
+        if any(partial.existed for partial in self._partials.values()):
+            self._keep(self._compare(self._stream, chunks, reading, holes=False))
         missing = [chunk for chunk in common if not self.have >> chunk & 1]
         for chunk in missing:
             if reading.stop():
@@ -149,7 +179,7 @@ class HostStore:
             self._copy(old, chunk, common[chunk])
 
     def _compare(
-        self, stream: Stream, chunks: range, reading: _Reading, *, holes: bool
+        self, stream: Stream, chunks: Sequence[int], reading: Reading, *, holes: bool
     ) -> dict[int, bytes]:
         """The leaves of the chunks that ``stream`` holds whole; what else it holds goes to ``_found``."""
         whole = {}
@@ -187,8 +217,21 @@ class HostStore:
         return self._progress[chunk]
 
     def leaves(self, chunk: int) -> bytes | None:
-        """The chunk's block digests, joined, if known."""
+        """The chunk's block digests, joined, if known. Raises StoreError for a known file that lied."""
+        if chunk not in self._leaves and self._trusted >> chunk & 1:
+            self._leaves[chunk] = self._leaves_of_known(chunk)
         return self._leaves.get(chunk)
+
+    def _leaves_of_known(self, chunk: int) -> bytes:
+        with explained(self._place.dest):
+            leaves = self._stream.leaves(chunk, memoryview(bytearray(SLICE)))
+        if chunk_digest(leaves) != self._manifest.chunk_digests[chunk]:
+            raise StoreError(
+                "known_file_changed",
+                f"{self._place.dest}: a file there is not what was verified, though its times say so: "
+                "deploy again with --checksum, and look at what writes there",
+            )
+        return leaves
 
     def put_leaves(self, chunk: int, leaves: bytes) -> bool:
         """Whether they are the chunk's."""
@@ -197,6 +240,8 @@ class HostStore:
         if chunk_digest(leaves) != self._manifest.chunk_digests[chunk]:
             return False
         self._leaves[chunk] = leaves
+        if self.have >> chunk & 1:
+            return True
         found = self._found.pop(chunk, b"")
         blocks = 0
         while found and found[blocks * DIGEST :][:DIGEST] == leaves[blocks * DIGEST :][:DIGEST]:
@@ -240,7 +285,7 @@ class HostStore:
         with self._disk_work:
             if self._dirty:
                 self._dirty = False
-                for partial in self._partials:
+                for partial in self._partials.values():
                     with explained(partial.path):
                         os.fdatasync(partial.fd)
 
@@ -261,13 +306,14 @@ class HostStore:
                         os.fsync(fd)
                 with explained(self._targets[0].path):
                     self._read_back(progress)
-            for fd, target, old in zip(self._stream.fds, self._targets, self._replaced):
+            files = zip(self._stream.fds, self._targets, self._replaced)
+            for index, (fd, target, old) in enumerate(files):
                 with explained(target.path):
-                    settle(fd, target.path, self._owner, self._mode(old), old)
+                    settle(fd, target.path, self._owner, self._mode(index, old), old)
                     os.fsync(fd)
 
-    def _mode(self, old: os.stat_result | None) -> int | None:
-        if self._place.mode is not None or self.present:
+    def _mode(self, index: int, old: os.stat_result | None) -> int | None:
+        if self._place.mode is not None or self.present or index in self._kept:
             return self._place.mode
         if old is None:
             return 0o666 & ~self._umask
@@ -277,7 +323,7 @@ class HostStore:
     def _read_back(self, progress: Callable[[int], None]) -> None:
         for fd in self._stream.fds:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        reading = _Reading(progress, lambda: False)
+        reading = Reading(progress, lambda: False)
         chunks = range(self._manifest.chunks)
         lost = set(chunks) - set(self._compare(self._stream, chunks, reading, holes=True))
         for chunk in lost:
@@ -290,30 +336,47 @@ class HostStore:
                 "from what was written; look at this host's disk and kernel log",
             )
 
-    def activate(self) -> None:
+    def activate(self, *, keep_old: bool = False) -> list[str]:
         """Makes the content the destination, by one rename a file; a symbolic link there is replaced, not
-        followed. Raises StoreError: that file's old content is then still in place."""
-        for partial in self._partials:
+        followed. Raises StoreError: that file's old content is then still in place.
+
+        ``keep_old``: until ``settle`` what was there can be put back. Returns the paths where it cannot.
+        """
+        lost = []
+        for partial in self._partials.values():
             with explained(partial.path):
-                partial.activate()
+                if not partial.activate(keep_old=keep_old):
+                    lost.append(partial.path)
         for (path, *below), fd in self._directories.items():
             with explained(os.path.join(path, *below)):
                 os.fsync(fd)
         for made in self._made:
             with explained(made):
-                _sync_directory(os.path.dirname(made))
+                sync_directory(os.path.dirname(made))
+        return lost
+
+    def settle(self) -> None:
+        """What was kept of the old content goes. Raises StoreError."""
+        for partial in self._partials.values():
+            with explained(partial.path):
+                partial.forget_old()
+
+    def notes(self) -> list[list[int]]:
+        """What each file of the destination, once active, is known again by. Raises StoreError."""
+        with explained(self._place.dest):
+            return [note_of(fd) for fd in self._stream.fds]
 
     def close(self) -> None:
         """Lets go of everything. What was verified stays as a partial; nothing else stays."""
         with self._disk_work:
-            for index, partial in enumerate(self._partials):
+            for index, partial in self._partials.items():
                 partial.close(keep=self._worth_keeping(index))
             close_all(self._old)
             close_all(list(self._directories.values()))
             for path in reversed(self._made):
                 with suppress(OSError):  # not empty: it is in use
                     os.rmdir(path)
-            self._partials, self._old, self._made = [], [], []
+            self._partials, self._old, self._made = {}, [], []
             self._directories = {}
 
     def _worth_keeping(self, index: int) -> bool:
@@ -326,27 +389,3 @@ class HostStore:
         first = start // self._manifest.chunk_size
         last = (start + size - 1) // self._manifest.chunk_size
         return bool(self.have >> first & ((1 << (last - first + 1)) - 1))
-
-
-class _Reading:
-    """One scan's buffer, its observer and its off switch."""
-
-    __slots__ = ("_done", "_progress", "buffer", "stop")
-
-    def __init__(self, progress: Callable[[int], None], stop: Callable[[], bool]) -> None:
-        self.buffer = memoryview(bytearray(SLICE))
-        self.stop = stop
-        self._progress = progress
-        self._done = 0
-
-    def add(self, size: int) -> None:
-        self._done += size
-        self._progress(self._done)
-
-
-def _sync_directory(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

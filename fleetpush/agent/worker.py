@@ -38,9 +38,16 @@ class Worker:
             self._started = True
             threading.Thread(target=self._run, name="disk", daemon=True).start()
 
+    def end(self) -> None:
+        """Lets the thread go, behind the jobs that wait; none may follow."""
+        self._jobs.put(None)
+
     def _run(self) -> None:
         while True:
-            job, done, failed = self._jobs.get()
+            given = self._jobs.get()
+            if given is None:
+                return
+            job, done, failed = given
             try:
                 result = job()
             except Exception as error:  # noqa: BLE001 - handed to whoever asked for the job

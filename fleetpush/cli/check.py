@@ -2,19 +2,18 @@
 
 import asyncio
 import sys
-from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from fleetpush.cli import flags
 from fleetpush.cli.conduct import Signals, guarded
 from fleetpush.cli.help_page import WHAT
+from fleetpush.cli.options import options_from
 from fleetpush.cli.output import Output
-from fleetpush.cli.password import asked
 from fleetpush.cli.values import DEFAULT_PORTS
 from fleetpush.deploy.fitness import FitnessReport
-from fleetpush.deploy.options import DeployOptions, SshOptions
+from fleetpush.deploy.options import DeployOptions
 
 Sources = Annotated[
     list[str] | None,
@@ -60,27 +59,13 @@ def check(
     output = Output(command="check", format=format, verbose=verbose)
 
     def run() -> int:
-        report = asyncio.run(_look(_options(given), output))
+        report = asyncio.run(_look(options_from(given), output))
         from fleetpush.report.checked import checked  # noqa: PLC0415 - only a check that has ended pays for it
 
         output.tell(report.as_json(), [*checked(report, each=verbose > 0)], report.exit_code)
         return report.exit_code
 
     raise typer.Exit(guarded(output, run))
-
-
-def _options(given: dict[str, Any]) -> DeployOptions:
-    names = [field.name for field in fields(SshOptions) if field.name in given]
-    ssh = {name: given[name] for name in names}
-    return DeployOptions(
-        sources=tuple(given["sources"] or ()),
-        inventories=tuple(given["inventories"]),
-        limit=given["limit"],
-        extra_vars=tuple(given["extra_vars"] or ()),
-        dest=given["dest"],
-        port_range=given["port_range"],
-        ssh=SshOptions(**asked(given), **ssh),
-    )
 
 
 async def _look(options: DeployOptions, output: Output) -> FitnessReport:

@@ -1,20 +1,17 @@
 """``fleetpush deploy``: push to the hosts, verify, activate."""
 
 import functools
-from dataclasses import fields
-from typing import Any
 
 import typer
 
 from fleetpush.cli import flags, job_flags
 from fleetpush.cli.conduct import Signals, conduct
 from fleetpush.cli.job import Job
+from fleetpush.cli.options import fields_of, options_from
 from fleetpush.cli.output import Conclusion, Output
-from fleetpush.cli.password import asked
 from fleetpush.cli.values import DEFAULT_PORTS
-from fleetpush.deploy.options import DeployOptions, SshOptions
+from fleetpush.deploy.options import DeployOptions
 from fleetpush.deploy.progress import Observer
-from fleetpush.deploy.topology import choose_topology
 
 
 def deploy(
@@ -24,6 +21,8 @@ def deploy(
     limit: flags.Limit = None,
     extra_vars: flags.ExtraVars = None,
     dest: flags.Dest = None,
+    release_dir: flags.ReleaseDir = None,
+    keep_releases: flags.KeepReleases = 5,
     mode: flags.Mode = None,
     owner: flags.Owner = None,
     group: flags.Group = None,
@@ -36,6 +35,7 @@ def deploy(
     port_range: flags.PortRange = DEFAULT_PORTS,
     no_encrypt: flags.NoEncrypt = False,
     verify: flags.Verify = "chunks",
+    checksum: flags.Checksum = False,
     activate: flags.Activate = "each",
     stall: flags.Stall = 60.0,
     deadline: flags.Deadline = None,
@@ -69,25 +69,9 @@ def deploy(
 ) -> None:
     """Push files to every host of an inventory, verify them there, and activate them."""
     given = dict(locals())
-    output = Output(command="deploy", **_fields_of(Output, given))
+    output = Output(command="deploy", **fields_of(Output, given))
     job = Job.of(given)
     raise typer.Exit(conduct(output, lambda: functools.partial(execute, options_from(given)), job))
-
-
-def options_from(given: dict[str, Any]) -> DeployOptions:
-    """The options that the flags of ``deploy``, by parameter name, ask for. Raises UsageError."""
-    choose_topology(given["topology"], given["tree_fanout"])
-    ssh = SshOptions(**asked(given), **_fields_of(SshOptions, given))
-    lists = {name: tuple(given[name] or ()) for name in ("sources", "inventories", "extra_vars")}
-    same = _fields_of(DeployOptions, given)
-    return DeployOptions(**{**same, **lists, "ssh": ssh, "encrypt": not given["no_encrypt"]})
-
-
-def _fields_of(
-    options: type[DeployOptions | SshOptions | Output], given: dict[str, Any]
-) -> dict[str, Any]:
-    """The flags that are called like a field of ``options``."""
-    return {field.name: given[field.name] for field in fields(options) if field.name in given}
 
 
 async def execute(options: DeployOptions, observer: Observer, signals: Signals) -> Conclusion:

@@ -59,6 +59,25 @@ Dest = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
+ReleaseDir = Annotated[
+    str | None,
+    _option(
+        "--release-dir",
+        metavar="DIR",
+        help="Instead of --dest: into a new directory of DIR/releases/, then switch DIR/current to it.",
+        rich_help_panel=WHAT,
+    ),
+]
+KeepReleases = Annotated[
+    int,
+    _option(
+        "--keep-releases",
+        metavar="N",
+        min=1,
+        help="Releases that stay, the current one among them. Default: 5.",
+        rich_help_panel=WHAT,
+    ),
+]
 Mode = Annotated[
     int | None,
     _option(
@@ -146,11 +165,20 @@ Verify = Annotated[
         rich_help_panel=WHEN,
     ),
 ]
+Checksum = Annotated[
+    bool,
+    _option(
+        "--checksum",
+        help="Read what is on the hosts even where an earlier run verified it and it looks untouched.",
+        rich_help_panel=HOW,
+    ),
+]
 Activate = Annotated[
-    Literal["each", "none"],
+    Literal["each", "together", "none"],
     _option(
         "--activate",
-        help="each (default): a host switches when it has verified; none: preheat only.",
+        help="each (default): a host switches when it has verified; together: none before all"
+        " (--min-success: enough) have; none: preheat only.",
         rich_help_panel=WHEN,
     ),
 ]

@@ -45,7 +45,11 @@ class Keywords(TypedDict, total=False):
     """Both ends included."""
     encrypt: bool
     verify: Literal["chunks", "full"]
-    activate: Literal["each", "none"]
+    checksum: bool
+    activate: Literal["each", "together", "none"]
+    release_dir: str | None
+    """A directory of releases, ``current`` the active one; a template like ``dest``, instead of it."""
+    keep_releases: int
     mode: int | None
     """Permissions: ``0o644``."""
     owner: str | None

@@ -30,14 +30,35 @@ class Listener(Protocol):
         """The agent said something that is no message."""
 
 
+class Channel(Protocol):
+    """What a run does with an agent's channel, whoever owns it. Bytes are of control messages."""
+
+    @property
+    def running(self) -> bool: ...
+
+    @property
+    def bytes_in(self) -> int: ...
+
+    @property
+    def bytes_out(self) -> int: ...
+
+    @property
+    def stderr_tail(self) -> bytes: ...
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Queues ``message``; ignored once the agent is gone."""
+
+    def kill(self) -> None: ...
+
+
 class AgentChannel:
     """A ``ProcessHandler``. ``marker`` is what the agent says first; anything before it is noise."""
 
     def __init__(self, listener: Listener) -> None:
         self.marker = f"fleetpush-{secrets.token_hex(8)}"
-        self.bytes_in = 0
-        self.bytes_out = 0
-        self.stderr_tail = b""
+        self.bytes_in: int = 0
+        self.bytes_out: int = 0
+        self.stderr_tail: bytes = b""
         self._listener = listener
         self._process: Process | None = None
         self._pending = bytearray()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, Protocol
 
 import fleetpush
+from fleetpush.deploy.channel import AgentChannel
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.sharing import shared
 from fleetpush.errors import HostError, HostFailure
@@ -14,6 +16,8 @@ from fleetpush.remote.connection import Target
 from fleetpush.swarm.plan import shape_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.identity import RunIdentity
     from fleetpush.deploy.member import Member
@@ -28,20 +32,39 @@ REPORTS_A_SECOND = 400
 """Progress messages that all agents together may send in a second."""
 
 
+class Memory(Protocol):
+    """What earlier runs left to know: files that hosts have shown to hold."""
+
+    def recall(
+        self, host: str, dest: str, files: Mapping[int, tuple[str, str]]
+    ) -> dict[int, Sequence[int]]:
+        """Of ``files`` (number: path and SHA-256 in hex) below ``dest``, those noted there, and the notes."""
+
+
 class Enlistment:
     """Shared by all hosts of a run. ``draining``: no further host is begun once it is set."""
 
     def __init__(
-        self, options: DeployOptions, connectors: Connectors, run_id: str, draining: asyncio.Event
+        self,
+        options: DeployOptions,
+        connectors: Connectors,
+        run_id: str,
+        draining: asyncio.Event,
+        memory: Memory | None = None,
     ) -> None:
         self._options = options
+        self._memory = memory
         self._connectors = connectors
         self._run_id = run_id
         self._draining = draining
+        self._stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime())
+        """How the run's release begins, on every host that has not seen its content before."""
         self._common: dict[str, Any] = {}
         self._manifest = b""
         self._identity: RunIdentity | None = None
         self._paths: list[str] = []
+        self._names: list[str] = []
+        self._sums: Sequence[str | None] = ()
         self._have_source = asyncio.Event()
         self.warnings: list[str] = []
 
@@ -51,6 +74,8 @@ class Enlistment:
         self._manifest = source.manifest.encode()
         self._identity = identity
         self._paths = [str(path) for path in source.paths]
+        self._sums = source.sums.known
+        self._names = [file.path for file in source.manifest.files]
         self._common = {
             "version": fleetpush.__version__,
             "run": self._run_id,
@@ -63,6 +88,7 @@ class Enlistment:
             "mode": self._options.mode,
             "owner": self._options.owner,
             "group": self._options.group,
+            "notes": self._memory is not None,
             "report_every": max(0.25, hosts / REPORTS_A_SECOND),
         }
         self._have_source.set()
@@ -75,18 +101,20 @@ class Enlistment:
         try:
             await self._connect(member, place.target)
             await self._have_source.wait()
+            local = place.target.connection == "local"
             config = {
                 "role": "host",
-                "ssh": place.target.connection != "local",
-                "address": place.address
-                or ("127.0.0.1" if place.target.connection == "local" else ""),
+                "ssh": not local,
+                "address": place.address or ("127.0.0.1" if local else ""),
                 "ports": place.ports,
                 "dest": place.dest,
+                "release": self._release(place.release_dir),
+                "known": self._known(member.name, place),
                 "paths": [],
                 "up_limit": self._options.host_bwlimit,
                 "down_limit": self._options.host_bwlimit,
             }
-            await self._bootstrap(member, config, place.target)
+            await self._take_part(member, config, place.target)
         except HostError as error:
             member.fail(error.failure)
         finally:
@@ -107,16 +135,34 @@ class Enlistment:
                 "address": "127.0.0.1" if here else "",
                 "ports": self._options.port_range,
                 "dest": "",
+                "release": None,
+                "known": {},
                 "paths": self._paths,
                 "down_limit": None,
             }
             limit = self._options.bwlimit
             async with shared(limit, member.channel, self.warnings.append) as share:
-                await self._bootstrap(member, {**config, "up_limit": share}, target)
+                await self._take_part(member, {**config, "up_limit": share}, target)
         except HostError as error:
             member.fail(error.failure)
         finally:
             await self._let_go(member)
+
+    def _known(self, host: str, place: Place) -> dict[int, Sequence[int]]:
+        """By the files' numbers: how those are known again that this host has shown to hold already."""
+        if self._memory is None or self._options.checksum:
+            return {}
+        wanted = {
+            index: (name, sha256)
+            for index, (name, sha256) in enumerate(zip(self._names, self._sums, strict=True))
+            if sha256 is not None
+        }
+        return self._memory.recall(host, place.dest, wanted)
+
+    def _release(self, directory: str) -> dict[str, Any] | None:
+        if not directory:
+            return None
+        return {"dir": directory, "stamp": self._stamp, "keep": self._options.keep_releases}
 
     async def _connect(self, member: Member, target: Target) -> None:
         if self._draining.is_set():
@@ -125,24 +171,16 @@ class Enlistment:
         member.connection = await self._connectors.connect(target)
         member.connected()
 
-    async def _bootstrap(self, member: Member, config: dict[str, Any], target: Target) -> None:
-        """Starts the agent and stays until it is gone."""
+    async def _take_part(self, member: Member, config: dict[str, Any], target: Target) -> None:
+        """Lets its agent take part in the exchange, and stays until it has left."""
         assert self._identity is not None
-        assert member.connection is not None
         if self._draining.is_set():
             raise HostError("interrupted", "the run was interrupted before this host's turn came")
         member.enter(HostPhase.BOOTSTRAPPING)
         certificate, key = self._identity.issue(member.peer)
         config |= self._common
-        config |= {
-            "me": member.peer,
-            "marker": member.channel.marker,
-            "cert": certificate.decode(),
-            "key": key.decode(),
-        }
-        line = bootstrap.command(target.python)
-        process = await become.start(member.connection, line, member.channel, target.become)
-        member.channel.attach(process, bootstrap.payload(config, self._manifest))
+        config |= {"me": member.peer, "cert": certificate.decode(), "key": key.decode()}
+        await self._begin(member, config, self._manifest, target)
         try:
             async with asyncio.timeout(HELLO_WITHIN):
                 await member.greeted.wait()
@@ -155,6 +193,17 @@ class Enlistment:
             )
             member.channel.kill()
         await member.gone.wait()
+
+    async def _begin(
+        self, member: Member, config: dict[str, Any], manifest: bytes, target: Target
+    ) -> None:
+        """Starts an agent for this exchange alone."""
+        assert member.connection is not None
+        assert isinstance(member.channel, AgentChannel)
+        config |= {"stays": False, "marker": member.channel.marker}
+        line = bootstrap.command(target.python)
+        process = await become.start(member.connection, line, member.channel, target.become)
+        member.channel.attach(process, bootstrap.payload(config, manifest))
 
     async def _let_go(self, member: Member) -> None:
         member.gone.set()

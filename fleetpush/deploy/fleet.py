@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.variables import declared_rates, warn_of_unknown
-from fleetpush.errors import InputError
+from fleetpush.errors import InputError, UsageError
 from fleetpush.inventory.load import load, read_extra_vars
 from fleetpush.remote.target import target_of
 
@@ -32,6 +32,8 @@ class Place:
     """What ``fleetpush_address`` says, "" to use the one SSH sees."""
     ports: tuple[int, int]
     rates: DeclaredRates
+    release_dir: str = ""
+    """Where its releases are, "" if the content goes to ``dest`` itself."""
 
 
 def choose(
@@ -80,6 +82,7 @@ def _place(host: Host, options: DeployOptions, warn: Callable[[str], None]) -> P
         name=host.name,
         target=target_of(host, options.ssh, warn),
         dest=_dest(host, options),
+        release_dir=_release_dir(host, options),
         rack=_text(host, "fleetpush_rack"),
         address=_text(host, "fleetpush_address"),
         ports=_ports(host, options.port_range),
@@ -102,19 +105,32 @@ class _Once:
 
 def _dest(host: Host, options: DeployOptions) -> str:
     """What the destination becomes on this host; a bare name lies in the login user's home."""
+    if options.release_dir is not None:
+        return _release_dir(host, options) + "/current/"
     template = options.dest if options.dest is not None else host.resolved("fleetpush_dest")
     if template is None:
         return Path(options.sources[0]).name if len(options.sources) == 1 else "./"
     if not isinstance(template, str) or not template:
         raise InputError(f"{host.name}: fleetpush_dest must be a path, not {template!r}")
-    dest = host.render(template)
-    if not dest.strip() or "\0" in dest or "\n" in dest:
-        raise InputError(
-            f"{host.name}: the destination {template!r} became {dest!r}, which is no path"
-        )
+    dest = _rendered(host, template, "the destination")
     if len(options.sources) > 1 and not dest.endswith("/"):
         raise InputError(f"--dest {dest}: several sources need a directory, end it in '/'")
     return dest
+
+
+def _release_dir(host: Host, options: DeployOptions) -> str:
+    if options.release_dir is None:
+        return ""
+    if options.dest is not None:
+        raise UsageError("--release-dir and --dest are two places: give one of them")
+    return _rendered(host, options.release_dir, "--release-dir").rstrip("/") or "/"
+
+
+def _rendered(host: Host, template: str, what: str) -> str:
+    path = host.render(template)
+    if not path.strip() or "\0" in path or "\n" in path:
+        raise InputError(f"{host.name}: {what} {template!r} became {path!r}, which is no path")
+    return path
 
 
 def _text(host: Host, name: str) -> str:

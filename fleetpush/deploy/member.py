@@ -18,8 +18,12 @@ from fleetpush.swarm import bitfield
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fleetpush.deploy.channel import Channel
     from fleetpush.remote.connection import Connection
     from fleetpush.swarm.manifest import Manifest
+
+NOTE = 5
+"""Numbers that a file is known again by."""
 
 ORIGIN = "origin"
 """The origin's peer id; hosts are numbered."""
@@ -62,7 +66,7 @@ class Member:
         self.name = name
         self.rack = rack
         self.phase = HostPhase.WAITING
-        self.channel = AgentChannel(self)
+        self.channel: Channel = AgentChannel(self)
         self.connection: Connection | None = None
         self.figures = Figures()
         self.address: tuple[str, int] | None = None
@@ -79,7 +83,11 @@ class Member:
         self.reused = 0
         self.present = False
         self.activated = False
+        self.waits = False
+        """It could switch, and waits until it may."""
         self.digest: str | None = None
+        self.kept: tuple[tuple[int, ...], ...] = ()
+        """What each of its files is known again by, once they are active."""
         self.connected_at: float | None = None
         self.ready_at: float | None = None
         self.verified_at: float | None = None
@@ -144,6 +152,7 @@ class Member:
             verified_at_s=self.verified_at,
             activated=self.activated,
             digest=self.digest,
+            kept=self.kept,
         )
 
     # -- the channel reports (Listener)
@@ -166,6 +175,8 @@ class Member:
             self.inside = (text_in(message, "inside"), port)
             self.caller = text_in(message, "caller")
             self.greeted.set()
+        elif kind == "kept":
+            self.kept = tuple(map(_note, message["files"]))
         elif kind == "failed":
             self.fail(
                 HostFailure(text_in(message, "slug")[:40], text_in(message, "message")[:2000])
@@ -236,6 +247,13 @@ def count_in(message: dict[str, Any], key: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
         raise ValueError(f"{key} is no count")
     return value
+
+
+def _note(values: list[Any]) -> tuple[int, ...]:
+    """Device, inode, size and times of a file, as an agent sent them. Raises ValueError."""
+    if len(values) != NOTE or not all(isinstance(v, int) and abs(v) < 1 << 64 for v in values):
+        raise ValueError("what it knows files by is no note")
+    return tuple(values)
 
 
 def text_in(message: dict[str, Any], key: str) -> str:

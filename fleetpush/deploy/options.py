@@ -30,10 +30,14 @@ class DeployOptions:
     port_range: tuple[int, int] = (47600, 47699)
     encrypt: bool = True
     verify: Literal["chunks", "full"] = "chunks"
-    activate: Literal["each", "none"] = "each"
+    activate: Literal["each", "together", "none"] = "each"
+    release_dir: str | None = None
+    keep_releases: int = 5
     mode: int | None = None
     owner: str | None = None
     group: str | None = None
+    checksum: bool = False
+    """Reads what is there even where an earlier run has verified it and nobody has touched it since."""
     stall: float = 60.0
     deadline: float | None = None
     detach_grace: float = 0.0

@@ -89,6 +89,14 @@ class HostFinished:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ActivationDecided:
+    """``hosts`` verified, and are told to switch as soon as every observer has returned."""
+
+    at: float
+    hosts: tuple[str, ...]
+
+
 Level = Literal["info", "warning", "error"]
 
 
@@ -115,6 +123,7 @@ Event = (
     | HostPhaseChanged
     | HostProgress
     | HostFinished
+    | ActivationDecided
     | Notice
     | RunFinished
 )

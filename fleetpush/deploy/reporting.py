@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy import progress
@@ -17,6 +18,7 @@ from fleetpush.deploy.verdict import RateGauge, exit_code
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fleetpush.deploy.activation import Activation
     from fleetpush.deploy.member import Member
     from fleetpush.deploy.options import DeployOptions
     from fleetpush.deploy.progress import Level, Observer
@@ -106,6 +108,8 @@ class Chronicle:
         elif kind == "dropped":
             peer, why = str(message.get("peer")), str(message.get("reason"))
             self.notice("warning", f"dropped its neighbour {peer}: it {why}", member.name)
+        elif kind == "note":
+            self.notice("warning", str(message.get("message"))[:2000], member.name)
         elif not member.is_origin:
             if kind == "phase":
                 self._tell(progress.HostPhaseChanged(at, member.name, member.phase))
@@ -137,6 +141,10 @@ class Chronicle:
     def _tell(self, event: progress.Event) -> None:
         self._observer.handle(event)
 
+    def decided(self, hosts: Sequence[str]) -> None:
+        """``hosts`` are about to switch, all together."""
+        self._tell(progress.ActivationDecided(self.at(), tuple(hosts)))
+
     # -- at the end
 
     async def finished(
@@ -144,6 +152,7 @@ class Chronicle:
         members: Sequence[Member],
         origin: Member,
         source: Source | None,
+        activation: Activation,
         *,
         interrupted: int | None,
         deadline_passed: bool,
@@ -159,6 +168,7 @@ class Chronicle:
             origin_failure=origin_failure,
             deadline_passed=deadline_passed,
             min_success=self._options.min_success,
+            held_back=bool(activation.held_back),
         )
         if source is not None and code not in (130, 143):
             await asyncio.to_thread(source.sums.wait, SUMS_WITHIN)
@@ -177,9 +187,11 @@ class Chronicle:
             chunks=manifest.chunks if manifest else 0,
             files=_sums(source),
             results=results,
-            timing=self._timing(members, results, source),
+            timing=replace(
+                self._timing(members, results, source), activation_spread_s=activation.spread
+            ),
             traffic=_traffic(members, origin),
-            error=_why_over(origin_failure),
+            error=_why_over(origin_failure) or activation.held_back,
         )
         self._tell(progress.RunFinished(self.at(), report))
         return report

@@ -38,6 +38,8 @@ class HostResult:
     verified_at_s: float | None = None
     activated: bool = False
     digest: str | None = None
+    kept: tuple[tuple[int, ...], ...] = ()
+    """Device, inode, size, time of change and of the inode's, of each file; not in the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Timing:
     bound_s: float | None = None
     bound_source: str = ""
     total_s: float = 0.0
+    activation_spread_s: float | None = None
+    """From the first command to switch to the last acknowledgement, where hosts switch together."""
 
     @property
     def ratio(self) -> float | None:
@@ -143,6 +147,7 @@ class RunReport:
                 "bound_source": timing.bound_source,
                 "ratio": timing.ratio,
                 "total_s": timing.total_s,
+                "activation_spread_s": timing.activation_spread_s,
             },
             "traffic": {
                 "origin_bytes_sent": self.traffic.origin_bytes_sent,

@@ -13,6 +13,7 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fleetpush.deploy.activation import Activation
 from fleetpush.deploy.admission import Admission
 from fleetpush.deploy.conductor import Conductor
 from fleetpush.deploy.enlist import Enlistment
@@ -21,8 +22,10 @@ from fleetpush.deploy.identity import RunIdentity
 from fleetpush.deploy.member import ORIGIN, Member
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.reporting import Chronicle
+from fleetpush.deploy.sessions.enlistment import SessionEnlistment
 from fleetpush.deploy.source import make_manifest
 from fleetpush.deploy.verdict import SOURCE_FAULTS
+from fleetpush.deploy.vigil import Vigil
 from fleetpush.errors import FleetpushError, HostFailure, InputError, SourceChangedError
 from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 from fleetpush.swarm.plan import plan_for
@@ -30,18 +33,13 @@ from fleetpush.swarm.plan import plan_for
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
+    from fleetpush.deploy.enlist import Memory
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.options import DeployOptions
     from fleetpush.deploy.progress import Observer
     from fleetpush.deploy.results import RunReport
+    from fleetpush.deploy.sessions.enlistment import Gathering
     from fleetpush.deploy.source import Source
-
-AGENT_SILENT = 20.0
-"""Seconds without a word after which an agent counts as lost."""
-
-BEAT = 8.0
-LAG = 5.0
-"""Seconds that the event loop may be late before the operator is told."""
 
 INTERRUPTED = 130
 LEAVE_WITHIN = 15.0
@@ -50,10 +48,23 @@ LIFETIME = 7 * 24 * 3600.0
 
 
 class Run:
-    """One deploy. ``execute`` once; ``interrupt`` at any time from the event loop's thread."""
+    """One deploy. ``execute`` once; ``interrupt`` at any time from the event loop's thread.
 
-    def __init__(self, options: DeployOptions, observer: Observer) -> None:
+    ``among``: hosts that have sessions already take part over these; else each is connected to.
+    ``memory``: what earlier runs left to know.
+    """
+
+    def __init__(
+        self,
+        options: DeployOptions,
+        observer: Observer,
+        *,
+        among: Gathering | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         self._options = options
+        self._memory = memory
+        self._among = among
         self._run_id = secrets.token_hex(16)
         self._chronicle = Chronicle(options, observer, self._run_id)
         self._members: dict[str, Member] = {}
@@ -65,8 +76,8 @@ class Run:
         self._over = asyncio.Event()
         """Nothing more is waited for: aborted, out of time, or the source is gone."""
         self._interrupted: int | None = None
-        self._deadline_passed = False
-        self._excused_until = 0.0
+        self._vigil: Vigil | None = None
+        self._activation = Activation(options, self._decided)
         self._origin_failure: HostFailure | None = None
 
     def interrupt(self, exit_code: int) -> None:
@@ -82,7 +93,7 @@ class Run:
 
     async def execute(self) -> RunReport:
         """Raises FleetpushError only for what is wrong before any host is touched."""
-        places = choose(self._options, lambda text: self._chronicle.notice("warning", text))
+        places = self._places()
         raise_fd_limit(files_for(place.target for place in places) + 256)
         self._members = {
             str(i): Member(str(i), place.name, place.rack, self._changed)
@@ -90,11 +101,15 @@ class Run:
         }
         everyone = [self._origin, *self._members.values()]
         self._admission = Admission(everyone, gather=self._options.gather)
+        self._activation.expect(self._members.values())
+        self._vigil = Vigil(self._options, self._chronicle, everyone, self._admission, self._tick)
         self._chronicle.started(list(self._members.values()))
         hashing = asyncio.create_task(self._hash(len(places)))
-        watch = asyncio.create_task(self._watch())
-        connectors = Connectors(self._options.ssh)
-        enlistment = Enlistment(self._options, connectors, self._run_id, self._draining)
+        watch = asyncio.create_task(self._vigil.keep(self._over))
+        connectors = (
+            self._among.sessions.connectors if self._among else Connectors(self._options.ssh)
+        )
+        enlistment = self._enlistment(connectors)
         agents: list[asyncio.Task[None]] = []
         work = asyncio.create_task(self._deploy(places, hashing, enlistment, agents))
         over = asyncio.create_task(self._over.wait())
@@ -115,16 +130,34 @@ class Run:
             over.cancel()
             work.cancel()
             await self._leave(agents, hashing, watch)
-            await connectors.close()
+            if self._among is None:
+                await connectors.close()
             self._chronicle.warn_all([*connectors.warnings, *enlistment.warnings])
         return await self._chronicle.finished(
             list(self._members.values()),
             self._origin,
             self._source,
+            self._activation,
             interrupted=self._interrupted,
-            deadline_passed=self._deadline_passed,
+            deadline_passed=self._vigil.deadline_passed,
             origin_failure=self._origin_failure,
         )
+
+    def _places(self) -> list[Place]:
+        if self._among is not None:
+            return self._among.places
+        return choose(self._options, lambda text: self._chronicle.notice("warning", text))
+
+    def _enlistment(self, connectors: Connectors) -> Enlistment:
+        if self._among is None:
+            return Enlistment(self._options, connectors, self._run_id, self._draining, self._memory)
+        return SessionEnlistment(
+            self._options, self._among.sessions, self._run_id, self._draining, self._memory
+        )
+
+    def _tick(self) -> None:
+        if self._conductor is not None:
+            self._conductor.tick()
 
     async def _hash(self, hosts: int) -> Source:
         loop = asyncio.get_running_loop()
@@ -253,12 +286,15 @@ class Run:
         member.verified_at = self._chronicle.at()
         if self._options.activate == "none":
             member.succeed()
+        elif self._options.activate == "together":
+            self._activation.verified(member, self._chronicle.at())
 
     def _activated(self, member: Member, message: dict[str, Any]) -> None:
         if member.digest is None:
             member.channel_broken("word of an activation before any proof")
             return
         member.activated = True
+        self._activation.switched(self._chronicle.at())
         member.succeed()
 
     def _succeeded(self, member: Member, message: dict[str, Any]) -> None:
@@ -269,78 +305,24 @@ class Run:
         if member.failure is None and not member.gone.is_set():
             return
         admitted = self._admission.lost(member)
+        self._activation.lost(self._chronicle.at())
         if self._conductor is not None and not member.is_origin:
             self._conductor.leave(member)
             self._join(self._conductor, admitted)
         if member.is_origin and not self._over.is_set() and not self._all_settled():
             failure = member.failure or HostFailure("agent_lost", "its agent is gone")
             # After a time in which we did not beat, it has left because of us, like the hosts.
-            excused = asyncio.get_running_loop().time() < self._excused_until
+            excused = self._vigil is not None and self._vigil.excuses
             if not excused or failure.slug in SOURCE_FAULTS:
                 self._origin_failure = failure
             self._over.set()
 
+    def _decided(self, hosts: Sequence[str]) -> None:
+        """Before the first host is told to switch: whoever records runs has it when this returns."""
+        self._chronicle.decided(hosts)
+
     def _all_settled(self) -> bool:
         return all(m.settled.is_set() for m in self._members.values())
-
-    # -- the clock
-
-    async def _watch(self) -> None:
-        """Beats to the agents, notices the silent, the stalled and the end of time."""
-        loop = asyncio.get_running_loop()
-        beat_at, looked_at = 0.0, loop.time()
-        while True:
-            await asyncio.sleep(0.5)
-            now = loop.time()
-            if now - looked_at > LAG:
-                held_up = f"this machine was too busy to run fleetpush for {now - looked_at:.0f} s"
-                self._chronicle.notice(
-                    "warning", f"{held_up}: agents leave after {AGENT_SILENT:.0f} s"
-                )
-                self._excuse(now - looked_at)
-            looked_at = now
-            if self._options.deadline is not None and self._chronicle.at() > self._options.deadline:
-                self._deadline_passed = True
-                self._over.set()
-            if now >= beat_at:
-                beat_at = now + BEAT
-                for member in (self._origin, *self._members.values()):
-                    member.channel.say({"do": "beat"})
-            for member in (self._origin, *self._members.values()):
-                self._look_at(member, now)
-            if self._conductor is not None:
-                self._conductor.tick()
-
-    def _excuse(self, seconds: float) -> None:
-        """What was not heard while this program did not run is nobody's silence."""
-        self._excused_until = asyncio.get_running_loop().time() + LAG
-        for member in (self._origin, *self._members.values()):
-            member.heard_at += seconds
-            member.moved_at += seconds
-
-    def _look_at(self, member: Member, now: float) -> None:
-        if member.gone.is_set() or member.address is None:
-            return
-        if now - member.heard_at > AGENT_SILENT:
-            member.fail(
-                HostFailure(
-                    "agent_silent",
-                    f"no word from its agent for {AGENT_SILENT:.0f} s: it was cut off",
-                )
-            )
-            member.channel.kill()
-        elif (
-            not member.is_origin
-            and not member.settled.is_set()
-            and not self._admission.holds(member)
-            and now - member.moved_at > self._options.stall
-        ):
-            member.fail(
-                HostFailure(
-                    "stalled", f"no progress for {self._options.stall:.0f} s (--stall): cut loose"
-                )
-            )
-            member.channel.say({"do": "leave"})
 
     # -- the end
 
@@ -349,7 +331,7 @@ class Run:
         again = "deploy again to resume"
         if self._interrupted is not None:
             why = HostFailure("interrupted", f"interrupted before this host was done; {again}")
-        elif self._deadline_passed:
+        elif self._vigil is not None and self._vigil.deadline_passed:
             why = HostFailure("deadline", f"not done when the deadline passed; {again}")
         elif self._origin_failure is not None and self._origin_failure.slug == "source_changed":
             why = HostFailure("source_changed", "the source changed before this host was done")
@@ -367,7 +349,10 @@ class Run:
         """Every agent told to go, every task ended, whatever state they are in."""
         self._over.set()
         everyone = [self._origin, *self._members.values()]
+        settled = self._activation.settled
         for member in everyone:
+            if settled:
+                member.channel.say({"do": "settle"})
             member.channel.say({"do": "leave"})
         await self._wait_for_leavers(everyone)
         for task in (*agents, watch):

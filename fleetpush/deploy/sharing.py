@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from fleetpush.deploy.channel import AgentChannel
+    from fleetpush.deploy.channel import Channel
 
 LOOK_EVERY = 0.5
 """Seconds between looks at who else is there."""
@@ -92,7 +92,7 @@ def _changed_at(path: Path) -> float:
 
 @contextlib.asynccontextmanager
 async def shared(
-    limit: int | None, origin: AgentChannel, warn: Callable[[str], None]
+    limit: int | None, origin: Channel, warn: Callable[[str], None]
 ) -> AsyncIterator[int | None]:
     """This run's share of ``limit``, in bytes a second, for the origin's agent to begin with.
 
@@ -116,7 +116,7 @@ async def shared(
         registration.close()
 
 
-async def _keep(limit: int, told: int, registration: Registration, origin: AgentChannel) -> None:
+async def _keep(limit: int, told: int, registration: Registration, origin: Channel) -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY)
         share = _part(limit, registration)

@@ -24,10 +24,12 @@ def exit_code(
     origin_failure: HostFailure | None,
     deadline_passed: bool,
     min_success: float | None,
+    held_back: bool = False,
 ) -> int:
     """The first that matches wins: interruption, the origin, the deadline, the threshold, the hosts.
 
     ``min_success`` in per cent: met, the failures are only listed; missed, the run is stopped by it.
+    ``held_back``: too few verified for any host to switch.
     """
     if interrupted is not None:
         return interrupted
@@ -35,9 +37,16 @@ def exit_code(
         return INPUT if origin_failure.slug in SOURCE_FAULTS else INTERNAL
     if deadline_passed:
         return DEADLINE
+    return _by_hosts(results, min_success, held_back=held_back)
+
+
+def _by_hosts(results: Sequence[HostResult], min_success: float | None, *, held_back: bool) -> int:
     good = sum(1 for r in results if r.status.good)
+    missed = min_success is not None and good * 100 < min_success * len(results)
+    if held_back or missed:
+        return THRESHOLD
     if min_success is not None:
-        return OK if good * 100 >= min_success * len(results) else THRESHOLD
+        return OK
     if any(r.status is HostStatus.FAILED for r in results):
         return FAILED
     return OK if good == len(results) else UNREACHABLE

@@ -53,9 +53,10 @@ _PROBE = "agent/probe.py"
 AGENT = Kit(
     "fleetpush.agent.main",
     ("__init__.py", "record.py", "errors.py", "lean", "swarm", "net", "agent"),
-    # What only the CLI needs of those, and what is no agent's.
-    ("swarm/tracker.py", "swarm/plan", _PROBE),
+    # What only the CLI needs of those, and what is no agent's of one deploy.
+    ("swarm/tracker.py", "swarm/plan", _PROBE, "agent/tasks"),
 )
+STAYING = AGENT._replace(left_out=("swarm/tracker.py", "swarm/plan", _PROBE))
 PROBE = Kit(
     "fleetpush.agent.probe",
     (

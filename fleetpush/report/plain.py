@@ -9,14 +9,21 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from fleetpush.deploy.progress import HostFinished, Notice, RunFinished, RunStarted, SourceReady
+from fleetpush.deploy.progress import (
+    ActivationDecided,
+    HostFinished,
+    Notice,
+    RunFinished,
+    RunStarted,
+    SourceReady,
+)
 from fleetpush.deploy.results import HostStatus
 from fleetpush.inventory.nodeset import fold
 from fleetpush.report.exit_status import meaning
 from fleetpush.report.printer import Lines, Stream
 from fleetpush.report.quantities import duration, hosts, percent, rate, size
 from fleetpush.report.sanitise import clean
-from fleetpush.report.state import RunPhase, RunState
+from fleetpush.report.state import RunPhase, RunState, switching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +85,8 @@ class PlainPrinter:
                 self._finished(event)
             case Notice():
                 self._notice(event)
+            case ActivationDecided(at, names):
+                self._say(at, switching(names))
             case RunFinished():
                 self._say(event.at, _ending(event.report))
                 return

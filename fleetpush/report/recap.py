@@ -83,6 +83,10 @@ def facts(report: RunReport) -> Iterable[tuple[str, str]]:
     if report.size and traffic.origin_bytes_sent:
         sent = size(traffic.origin_bytes_sent)
         yield "origin", f"{traffic.origin_bytes_sent / report.size:.2f} copies sent ({sent})"
+    if timing.activation_spread_s is not None:
+        switched = sum(1 for r in report.results if r.activated)
+        spread = duration(timing.activation_spread_s)
+        yield "switched", f"{hosts(switched)} together, the last {spread} after the first command"
     yield "total", f"{duration(timing.total_s)} with connecting and leaving"
     encrypt = "" if report.encrypt else ", not encrypted"
     yield "run", f"{clean(report.run_id)}, {report.topology}{encrypt}"

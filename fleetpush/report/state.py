@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.progress import (
+    ActivationDecided,
     HostFinished,
     HostPhase,
     HostPhaseChanged,
@@ -23,8 +24,11 @@ from fleetpush.deploy.progress import (
 )
 from fleetpush.deploy.results import HostStatus
 from fleetpush.report.failures import FailureGroups
+from fleetpush.report.quantities import hosts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fleetpush.deploy.progress import Event
     from fleetpush.deploy.results import RunReport
 
@@ -98,6 +102,11 @@ class HostView:
         return receiving and now - self.moved_at >= STALLED_AFTER
 
 
+def switching(names: Sequence[str]) -> str:
+    """What is about to happen to these hosts."""
+    return f"switching {hosts(len(names))} together"
+
+
 class RunState:
     """Folds events. Events about hosts that the run did not start with are left out."""
 
@@ -134,6 +143,8 @@ class RunState:
                 self.source = event
             case Notice():
                 self.notices.append(event)
+            case ActivationDecided(at, names):
+                self.notices.append(Notice(at, "info", switching(names)))
             case RunFinished():
                 self.report = event.report
 

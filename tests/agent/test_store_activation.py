@@ -199,3 +199,38 @@ def test_a_killed_run_is_taken_up_where_it_stood(
     assert dest.read_bytes() == content.stream
     store.close()
     assert os.listdir(tmp_path) == ["f"]
+
+
+def staged(content: Content, new_store: NewStore, dest: Path) -> HostStore:
+    """All there and proved, and not switched."""
+    store = new_store(content, dest)
+    store.open()
+    scan(store)
+    for chunk in range(content.manifest.chunks):
+        content.give(store, chunk)
+    store.finish()
+    return store
+
+
+def test_what_was_there_is_kept_until_all_is_settled(
+    content: Content, new_store: NewStore, tmp_path: Path
+) -> None:
+    dest = tmp_path / "f"
+    dest.write_text("old")
+    store = staged(content, new_store, dest)
+    assert store.activate(keep_old=True) == []
+    kept = tmp_path / f".f.fleetpush-{content.manifest.name}.previous"
+    assert kept.read_text() == "old"
+    assert dest.read_bytes() == content.stream
+    store.settle()
+    store.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_that_there_was_nothing_is_kept_too(
+    content: Content, new_store: NewStore, tmp_path: Path
+) -> None:
+    store = staged(content, new_store, tmp_path / "f")
+    store.activate(keep_old=True)
+    store.close()  # as when the command is gone: whoever resumes the run decides
+    assert (tmp_path / f".f.fleetpush-{content.manifest.name}.absent").exists()

@@ -1,0 +1,394 @@
+"""One exchange in an agent's life: find what is there, trade, prove, activate.
+
+Every failure becomes a ``failed`` message with a slug and a sentence; nothing but the data stays behind.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import sleep
+
+from fleetpush.agent.chance import Chance
+from fleetpush.agent.kept import SETTLE
+from fleetpush.agent.place import Place
+from fleetpush.agent.source import SourceStore
+from fleetpush.agent.store import HostStore
+from fleetpush.agent.worker import Worker
+from fleetpush.errors import HostError
+from fleetpush.net.node import Node
+from fleetpush.net.tls import Contexts
+from fleetpush.swarm import bitfield
+from fleetpush.swarm.events import ChunksHeld, Edge
+from fleetpush.swarm.peer import Peer
+from fleetpush.swarm.picker import HandOut, Push, Rarest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, Union
+
+    from fleetpush.agent.control import Control
+    from fleetpush.agent.releases import Releases
+    from fleetpush.net.loop import Loop
+    from fleetpush.swarm.manifest import Manifest
+    from fleetpush.swarm.picker import Policy
+
+    AnyStore = Union[HostStore, SourceStore]
+
+WRITE_BEHIND = 64 * 1024 * 1024
+"""Bytes taken in between two flushes to disk, so that the last one is short."""
+
+LOOK_EVERY = 0.25
+"""Seconds between looks at whether there is progress to report."""
+
+
+class Exchange:
+    """Owns the store and the node; every method runs in the loop's thread. ``ended`` is called once, last."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        control: Control,
+        config: dict[str, Any],
+        manifest: Manifest,
+        ended: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._control = control
+        self._config = config
+        self._manifest = manifest
+        self._ended = ended
+        self._worker = Worker(loop.call_soon)
+        self._store: AnyStore | None = None
+        self._peer: Peer | None = None
+        self._rng = Chance()
+        self._leaving = False
+        self._settled = False
+        """Verified (and activated, if that is wanted), or failed: nothing more is to be done here."""
+        self._switched = False
+        self._acts: dict[Any, Callable[[Node, dict[str, Any]], None]] = {
+            "leave": lambda node, message: self.leave("told to"),
+            "activate": self._told_to_switch,
+            "settle": self._told_to_settle,
+            "edges": self._announce,
+            "part": self._part,
+            "limit": lambda node, message: node.limit(message["up"]),
+            "held": self._hold,
+        }
+        self._flushed_at = 0
+        self._told: tuple[int, ...] = ()
+        self._told_reading_at = 0.0
+        self._node: Node | None = None
+        self._releases: Releases | None = None
+        self._release = ""
+
+    @property
+    def _is_origin(self) -> bool:
+        return bool(self._config["role"] == "origin")
+
+    # -- beginning
+
+    def begin(self) -> None:
+        config = self._config
+        self._node = Node(
+            self._loop,
+            self._manifest,
+            self,
+            tls=Contexts(config["ca"], config["cert"], config["key"]),
+            run=config["run"],
+            rng=self._rng,
+            encrypt=config["encrypt"],
+            up_limit=config["up_limit"],
+            down_limit=config["down_limit"],
+        )
+        try:
+            address, inside, port = self._listen(self._node)
+        except OSError as error:
+            first, last = config["ports"]
+            self._fail(
+                "no_peer_port", f"no peer port to be had from {first} to {last}: {error.strerror}"
+            )
+            return
+        self._control.say(
+            {
+                "is": "hello",
+                "version": config["version"],
+                "python": "{}.{}.{}".format(*sys.version_info[:3]),
+                "pid": os.getpid(),
+                "address": address,
+                "inside": inside,
+                "port": port,
+                "caller": _ssh_connection(config)[0],
+            }
+        )
+        self._worker.do(self._open, self._opened, self._store_failed)
+
+    def _listen(self, node: Node) -> tuple[str, str, int]:
+        """Binds where peers will call: the announced address if it is one of ours, else every address.
+
+        Returns the announced address, the one to call from this host itself, and the port.
+        """
+        announced = self._config["address"] or _ssh_connection(self._config)[1]
+        ports = tuple(self._config["ports"])
+        try:
+            return announced, announced, node.edges.listen(announced, ports)[1]
+        except (OSError, ValueError):
+            six = ":" in announced
+            port = node.edges.listen("::" if six else "", ports)[1]
+            return announced, "::1" if six else "127.0.0.1", port
+
+    def _open(self) -> AnyStore:
+        if self._is_origin:
+            return SourceStore(self._manifest, self._config["paths"])
+        config = self._config
+        home = os.path.expanduser("~")
+        dest = config["dest"]
+        if config["release"]:
+            dest = self._open_release(config["release"], home)
+        place = Place(dest, config["mode"], config["owner"], config["group"], home)
+        known = {int(index): note for index, note in config["known"].items()}
+        store = HostStore(self._manifest, place, verify_full=config["verify_full"], known=known)
+        self._store = store  # before open, so that leaving closes whatever it got hold of
+        store.open()
+        store.scan(self._reading, lambda: self._leaving)
+        return store
+
+    def _open_release(self, wanted: dict[str, Any], home: str) -> str:
+        """Where this content's release is, or will be."""
+        from fleetpush.agent.releases import Releases
+
+        self._releases = Releases(wanted["dir"], home, make=True)
+        self._release = self._releases.choose(wanted["stamp"], self._manifest.name)
+        self._releases.current()  # what is no link is found before a byte moves
+        return self._releases.path(self._release) + "/"
+
+    def _reading(self, done: int) -> None:
+        """A sign of progress while the disk is read, but not one a chunk: a thousand hosts send them."""
+        now = self._loop.now()
+        if now - self._told_reading_at >= max(1.0, self._config["report_every"]):
+            self._told_reading_at = now
+            self._control.say({"is": "reading", "bytes": done})
+
+    def _opened(self, store: AnyStore) -> None:
+        if self._leaving:
+            return  # the store is being closed, and then the exchange is over
+        self._store = store
+        node = self._node
+        assert node is not None
+        shape = self._config["shape"]
+        self._peer = Peer(
+            self._manifest,
+            bytes.fromhex(self._config["run"]),
+            self._policy(),
+            self._rng,
+            have=store.have,
+            progress=store.progress,
+            slots=shape["slots"],
+            credit=shape["credit"],
+            bundle=shape["bundle"],
+            frugal=self._is_origin and shape["frugal_origin"],
+        )
+        node.start(self._peer, store)
+        self._control.say(
+            {
+                "is": "ready",
+                "have": bitfield.to_bytes(store.have, self._manifest.chunks).hex(),
+                "present": store.present,
+            }
+        )
+        self._loop.call_later(LOOK_EVERY, self._look)
+        if self._peer.complete and not self._is_origin:
+            self.completed()
+
+    def _policy(self) -> Policy:
+        shape = self._config["shape"]
+        if shape["push"]:
+            return Push()
+        if self._is_origin and shape["frugal_origin"]:
+            return HandOut(self._manifest.chunks)
+        return Rarest()
+
+    # -- what the CLI says
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Whatever comes before there is a node is for nobody."""
+        act = self._acts.get(message.get("do"))
+        if act is not None and self._node is not None:
+            act(self._node, message)
+
+    def _announce(self, node: Node, message: dict[str, Any]) -> None:
+        for e in message["edges"]:
+            address = (e["address"][0], e["address"][1]) if e["address"] else None
+            edge = Edge(tuple(e["send"]), e["stripes"], e["local"], e["imports"])
+            node.announce(e["peer"], edge, address, dial=e["dial"])
+
+    def _part(self, node: Node, message: dict[str, Any]) -> None:
+        for peer in message["peers"]:
+            node.part(peer)
+
+    def _hold(self, node: Node, message: dict[str, Any]) -> None:
+        mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)
+        node.feed(ChunksHeld(mask))
+
+    def _told_to_switch(self, node: Node, message: dict[str, Any]) -> None:
+        self._worker.do(self._switch, self._activated, self._store_failed)
+
+    def _told_to_settle(self, node: Node, message: dict[str, Any]) -> None:
+        self._worker.do(self._settle, self._say_kept, self._note)
+
+    # -- what the node says (Watcher)
+
+    def completed(self) -> None:
+        if self._is_origin:
+            return
+        store = self._host_store()
+        self._control.say({"is": "complete"})
+        self._worker.do(
+            lambda: store.finish(self._reading), lambda done: self._verified(), self._store_failed
+        )
+
+    def began(self) -> None:
+        self._control.say({"is": "began"})
+
+    def edge_failed(self, peer: str, reason: str) -> None:
+        self._control.say({"is": "edge_failed", "peer": peer, "reason": reason})
+
+    def peer_dropped(self, peer: str, reason: str) -> None:
+        self._control.say({"is": "dropped", "peer": peer, "reason": reason})
+
+    def store_failed(self, error: Exception) -> None:
+        self._store_failed(error)
+
+    # -- the end
+
+    def _verified(self) -> None:
+        self._report(final=True)
+        self._control.say({"is": "verified", "digest": self._manifest.digest.hex()})
+        activate = self._config["activate"]
+        if activate == "each":
+            self._worker.do(self._switch, self._activated, self._store_failed)
+            self._worker.do(self._settle, self._say_kept, self._note)
+        elif activate == "none":
+            self._settled = True
+
+    def _switch(self) -> list[str]:
+        """In the worker: makes what was verified the destination."""
+        together = self._config["activate"] == "together"
+        lost = self._host_store().activate(keep_old=together)
+        if self._releases is not None:
+            self._releases.switch(self._release)
+        self._switched = True
+        return lost
+
+    def _settle(self) -> list[list[int]]:
+        """In the worker: nobody will want to go back, unless to a release. What the files are known by."""
+        if not self._switched:
+            return []
+        if self._config["activate"] == "together":
+            self._host_store().settle()
+        if self._releases is not None:
+            self._releases.prune(self._config["release"]["keep"])
+        if not self._config["notes"]:
+            return []
+        sleep(SETTLE)
+        return self._host_store().notes()
+
+    def _say_kept(self, notes: list[list[int]]) -> None:
+        if notes:
+            self._control.say({"is": "kept", "files": notes})
+
+    def _activated(self, lost: list[str]) -> None:
+        self._settled = True
+        self._control.say({"is": "activated"})
+        for path in lost:
+            text = f"{path}: its filesystem or owner allowed no second name for what was there"
+            self._control.say({"is": "note", "message": f"{text}: it cannot be put back"})
+
+    def _note(self, error: Exception) -> None:
+        """What went wrong once the host was done."""
+        self._control.say({"is": "note", "message": str(error)})
+
+    def _store_failed(self, error: Exception) -> None:
+        if isinstance(error, HostError):
+            self._fail(error.failure.slug, error.failure.message)
+        else:
+            self._fail("agent_error", f"{type(error).__name__}: {error}")
+
+    def _fail(self, slug: str, message: str) -> None:
+        if not self._settled:
+            self._settled = True
+            self._control.say({"is": "failed", "slug": slug, "message": message})
+        self.leave("failed")
+
+    def leave(self, reason: str) -> None:
+        """Stops trading, lets go of the store, says the last figures and ends the loop."""
+        if self._leaving:
+            return
+        self._leaving = True
+        self._report(final=True)
+        if self._node is not None:
+            self._node.close()
+        # Behind whatever the worker is doing: nothing may write into a store that is closed.
+        self._worker.do(self._close_store, lambda done: self._exit(), lambda error: self._exit())
+
+    def _close_store(self) -> None:
+        if self._store is not None:
+            self._store.close()
+        if self._releases is not None:
+            self._releases.close()
+
+    def _exit(self) -> None:
+        self._worker.end()
+        self._control.say({"is": "bye"})
+        self._ended()
+
+    # -- reporting
+
+    def _look(self) -> None:
+        if self._leaving:
+            return
+        self._report()
+        self._write_behind()
+        self._loop.call_later(max(LOOK_EVERY, self._config["report_every"]), self._look)
+
+    def _report(self, *, final: bool = False) -> None:
+        """Figures since the start, when they have changed."""
+        if self._node is None or self._peer is None:
+            return
+        received, sent, cross = self._node.wire_bytes()
+        done = self._manifest.size if self._peer.complete else self._bytes_had()
+        content = self._node.content_in, self._node.content_out
+        figures = (done, received, sent, *content, self._node.links(), cross)
+        if figures == self._told and not final:
+            return
+        self._told = figures
+        names = ("done", "in", "out", "content_in", "content_out", "links", "cross")
+        self._control.say({"is": "progress", **dict(zip(names, figures))})
+
+    def _bytes_had(self) -> int:
+        assert self._peer is not None
+        count = bitfield.count(self._peer.have)
+        last = self._manifest.chunks - 1
+        short = self._manifest.chunk_size - self._manifest.chunk_length(last) if last >= 0 else 0
+        return count * self._manifest.chunk_size - (short if self._peer.have >> last & 1 else 0)
+
+    def _write_behind(self) -> None:
+        if self._is_origin or self._node is None or self._settled:
+            return
+        taken = self._node.content_in
+        if taken - self._flushed_at >= WRITE_BEHIND and self._worker.idle:
+            self._flushed_at = taken
+            self._worker.do(self._host_store().flush, lambda done: None, self._store_failed)
+
+    def _host_store(self) -> HostStore:
+        assert isinstance(self._store, HostStore)
+        return self._store
+
+
+def _ssh_connection(config: dict[str, Any]) -> tuple[str, str]:
+    """The CLI's address and this host's own, as the SSH server saw them ("" where there is none)."""
+    words = os.environ.get("SSH_CONNECTION", "").split()
+    if not config["ssh"] or len(words) != 4:
+        return "", ""
+    return words[0], words[2]
