@@ -70,7 +70,8 @@ def main() -> None:
         # A verb that ends by itself has printed its document already.
         typers = not isinstance(end.__context__, typer.Exit)
         if typers and end.code == _USAGE:
-            _tell_failure(_USAGE, "the command line does not make sense; stderr says why", "usage")
+            why = getattr(end.__context__, "format_message", lambda: "stderr says why")()
+            _tell_failure(_USAGE, f"the command line does not make sense: {why}", "usage")
         raise
     except FleetpushError as error:  # a setting that cannot be, before there is a verb to tell it
         print(f"error: {clean(str(error))}", file=sys.stderr)  # noqa: T201

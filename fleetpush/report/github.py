@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.results import HostStatus
+from fleetpush.inventory.nodeset import fold
 from fleetpush.report.exit_status import meaning
 from fleetpush.report.failures import FailureGroups
 from fleetpush.report.quantities import hosts
@@ -78,7 +79,7 @@ def _table(report: RunReport) -> Iterable[str]:
     for status in (HostStatus.FAILED, HostStatus.UNREACHABLE):
         rows.append((status.value, f"{report.count(status):,}"))
     rows += facts(report)
-    yield from ("| | |", "|---|---|")
+    yield from (f"| hosts | {len(report.results):,} |", "|---|---|")
     for name, value in rows:
         yield f"| {markdown(name)} | {markdown(value)} |"
     yield ""
@@ -101,6 +102,10 @@ def _reasons(groups: FailureGroups) -> Iterable[str]:
         yield line
     if left:
         yield from ("", f"and {left:,} more reasons")
+    names = clean(fold([host for group in groups for host in group.hosts]))
+    if len(names) <= NAMES_SHOWN:
+        flag = _code(f"-l '{names}'")
+        yield from ("", f"to try these again: the same command with {flag}")
 
 
 def markdown(text: str) -> str:

@@ -166,6 +166,16 @@ def test_the_time_of_the_run_begins_behind_the_delay_and_the_lock(script, monkey
     assert steps == ["delay", "lock 120", "run 60"]
 
 
+@pytest.mark.parametrize("flag", ["--lock", "--junit", "--metrics"])
+def test_the_shell_completes_files(flag):
+    env = {
+        "_FLEETPUSH_COMPLETE": "complete_zsh",
+        "_TYPER_COMPLETE_ARGS": f"fleetpush deploy {flag} ",
+    }
+    result = CliRunner().invoke(app, [], env=env, prog_name="fleetpush")
+    assert result.stdout.split() == ["_files"]
+
+
 def test_a_lock_file_that_is_something_else_exits_5(script, tmp_path):
     (tmp_path / "model.pt").write_text("weights")
     result = invoke("--lock", str(tmp_path / "model.pt"))

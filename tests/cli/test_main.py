@@ -49,6 +49,7 @@ def test_a_usage_error_prints_a_document_too(flag, monkeypatch, capsys):
     told = capsys.readouterr()
     document = json.loads(told.out)
     assert (document["command"], document["exit_code"]) == ("deploy", 2)
+    assert document["error"].startswith("the command line does not make sense: Missing option '-i'")
     assert "--inventory" in told.err
 
 

@@ -1,6 +1,8 @@
 """Reports replace each other whole, and are found to be impossible before the run, not after it."""
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -64,6 +66,21 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     reader.join()
     assert heard == ["text"]
     assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("piped", [True, False])
+def test_standard_output_is_written_to_whatever_it_is(tmp_path, piped):
+    program = (
+        "import sys; from pathlib import Path; from fleetpush.report.files import *;"
+        "path = Path('/dev/stdout'); check_writable('--junit', path); write_whole(path, 'text')"
+    )
+    path = tmp_path / "out"
+    with path.open("a") as out:
+        inode = os.fstat(out.fileno()).st_ino
+        where = subprocess.PIPE if piped else out
+        done = subprocess.run([sys.executable, "-c", program], stdout=where, check=True, text=True)
+    assert (done.stdout if piped else path.read_text()) == "text"
+    assert path.stat().st_ino == inode
 
 
 def test_a_path_that_cannot_be_written_is_found_before_the_run(tmp_path):

@@ -57,6 +57,8 @@ def test_the_summary_has_the_figures_and_every_host_that_failed():
     assert seen[0] == "fleetpush deploy of model.pt to 1,000 hosts: failed"
     assert "exit 3: at least one host failed in transfer, verification or activation" in seen
     pairs = dict(itertools.pairwise(seen))
+    assert seen[2:4] == ["hosts", "1,000"]
+    assert "-l 'node[6,18,43,200,400,418,600,800,818,1000]'" in seen[-1]
     assert pairs["verified"] == "990 (20 already there)"
     assert (pairs["failed"], pairs["unreachable"]) == ("5", "5")
     assert pairs["ratio"] == "2.85 times the bound"
