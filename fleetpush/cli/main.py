@@ -18,6 +18,7 @@ from fleetpush.cli.help_page import EPILOG
 from fleetpush.cli.inventory import inventory
 from fleetpush.cli.output import failure_document
 from fleetpush.cli.plan import plan
+from fleetpush.cli.runs import runs
 from fleetpush.cli.settings import SETTINGS
 from fleetpush.cli.simulate import simulate
 from fleetpush.cli.verb import Verb
@@ -41,6 +42,7 @@ app.command(epilog=EPILOG, cls=Verb)(demo)
 app.command(epilog=EPILOG, cls=Verb)(simulate)
 app.command(epilog=EPILOG, cls=Verb)(config)
 app.add_typer(inventory)
+app.add_typer(runs)
 
 
 def _show_version(wanted: bool) -> None:

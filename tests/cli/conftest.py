@@ -28,6 +28,7 @@ class Script:
     def __init__(self):
         self.events = feed(12)
         self.error = None
+        self.fails = None
         self.waits = False
         self.options = None
         self.interrupts = []
@@ -72,6 +73,8 @@ def script(monkeypatch):
                 raise script.error
             for event in script.events[:-1]:
                 self.observer.handle(event)
+            if script.fails is not None:
+                raise script.fails
             if script.waits:
                 script.started()
                 await self.ended.wait()
