@@ -33,9 +33,10 @@ def list_runs(
     verbose: flags.Verbose = 0,
     state_dir: run_flags.StateDir = None,
 ) -> None:
-    """List the runs, the newest first: when, what, how many hosts of how many, and how it ended.
+    """List the runs, the newest first.
 
-    A run whose process was killed is interrupted and has no exit code.
+    HOSTS: how many of how many have the content. A run whose process was killed is interrupted and has no
+    exit code.
     """
     from fleetpush.deploy.history.history import History  # noqa: PLC0415 - --help does without
 

@@ -40,7 +40,9 @@ def retry(
     verbose: flags.Verbose = 0,
     state_dir: run_flags.StateDir = None,
 ) -> None:
-    """Deploy once more as RUN did, to the hosts that failed, were not reached, or were not done.
+    """Deploy again to the hosts of a run that did not end well.
+
+    That is: that failed, were not reached, or were not done.
 
     Sources, inventory and flags are those of RUN, counted from the directory that it was started in.
     Passwords and variables that look like secrets are not recorded: give them again with -k, -K and -e.

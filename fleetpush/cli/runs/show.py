@@ -28,9 +28,9 @@ def show(
     verbose: flags.Verbose = 0,
     state_dir: run_flags.StateDir = None,
 ) -> None:
-    """Show a run as it ended: the recap that it printed, when that was, and its warnings.
+    """Show a run's recap as it was printed.
 
-    -o json prints the document that the run had for -o json.
+    With it: when that was, and the warnings. -o json prints the document that the run had for -o json.
     """
     # --help does without.
     from fleetpush.deploy.history.history import History  # noqa: PLC0415

@@ -51,7 +51,7 @@ def report_of(history: History, run: RunRecord) -> RunReport:
 
 
 def document_of(history: History, run: RunRecord) -> dict[str, Any]:
-    """What ``-o json`` printed. For a run that came to no report its like; without exit code if it had none."""
+    """What ``-o json`` printed; for a run that came to no report, its like."""
     found = history.document(run.id)
     if found is not None:
         return found
