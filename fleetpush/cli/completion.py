@@ -54,3 +54,15 @@ def connections() -> list[str]:
     from fleetpush.remote.target import CONNECTIONS  # noqa: PLC0415 - as above
 
     return list(CONNECTIONS)
+
+
+def runs(ctx: Any, incomplete: str) -> list[str]:  # noqa: ANN401 - as above
+    """For a run's id: the newest first."""
+    from fleetpush.deploy.history.history import LAST, SHOWN, History  # noqa: PLC0415 - as above
+
+    try:
+        with History.open(ctx.params.get("state_dir")) as history:
+            found = [run.id for run in history.runs(50)]
+    except FleetpushError:
+        return []
+    return [LAST, *(run[:SHOWN] for run in found if run.startswith(incomplete))] if found else []

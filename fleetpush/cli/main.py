@@ -15,6 +15,7 @@ from fleetpush.cli.help_page import EPILOG
 from fleetpush.cli.inventory import inventory
 from fleetpush.cli.plan import plan
 from fleetpush.cli.rollback import rollback
+from fleetpush.cli.runs import runs
 from fleetpush.cli.simulate import simulate
 from fleetpush.cli.unread import asked_for
 from fleetpush.cli.verb import Verb
@@ -39,6 +40,7 @@ app.command(epilog=EPILOG, cls=Verb)(demo)
 app.command(epilog=EPILOG, cls=Verb)(simulate)
 app.command(epilog=EPILOG, cls=Verb)(config)
 app.add_typer(inventory)
+app.add_typer(runs)
 
 
 def _show_version(wanted: bool) -> None:

@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-from fleetpush.cli.help_page import KEPT
+import typer
+
+from fleetpush.cli import completion
+from fleetpush.cli.help_page import KEPT, SSH, WHAT
 from fleetpush.cli.option import option
 
 StateDir = Annotated[
@@ -14,5 +17,25 @@ StateDir = Annotated[
         help="Where runs are recorded. Default: $XDG_STATE_HOME/fleetpush, else"
         " ~/.local/state/fleetpush.",
         rich_help_panel=KEPT,
+    ),
+]
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's id as runs list has it, or its beginning; last is the newest.",
+        autocompletion=completion.runs,
+        rich_help_panel=WHAT,
+    ),
+]
+Forks = Annotated[
+    int | None,
+    option(
+        "-f",
+        "--forks",
+        metavar="N",
+        min=1,
+        help="Handshakes at once. Default: the run's.",
+        rich_help_panel=SSH,
     ),
 ]

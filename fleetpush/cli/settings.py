@@ -101,8 +101,12 @@ _OF_KIND: dict[Kind, Sequence[str]] = {
 
 SETTINGS = {name: Setting(name, kind) for kind, names in _OF_KIND.items() for name in names}
 
-_ONLY = {"simulate": ("output",)}
-"""Verbs whose flags have the names of settings and mean something else: a scenario is no deploy."""
+_ONLY = {
+    "simulate": ("output",),
+    "retry": ("progress", "output", "color", "log-file", "state-dir"),
+}
+"""Verbs whose flags have the names of settings and mean something else: a scenario is no deploy, and a retry
+goes by what its run went by."""
 
 
 def setting_of(verb: str, flags: Sequence[str]) -> Setting | None:

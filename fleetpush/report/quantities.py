@@ -34,6 +34,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
 
 
+def age(seconds: float) -> str:
+    """As people say it: ``12s``, ``5m``, ``3h``, ``4d``."""
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * length or (length == 60 and seconds >= length):
+            return f"{int(seconds // length)}{unit}"
+    return f"{max(0, int(seconds))}s"
+
+
 def clock(seconds: float) -> str:
     """A running time without jumping digits: ``0:07``, ``12:34``, ``1:02:03``."""
     whole = max(0, int(seconds))

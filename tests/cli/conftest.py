@@ -13,13 +13,13 @@ from tests.report.feed import feed
 
 
 @pytest.fixture(autouse=True)
-def no_settings(monkeypatch, tmp_path, tmp_path_factory):
+def no_settings(monkeypatch, tmp_path):
     """Neither variables nor a file of the user's, and no pipeline that the tests run in."""
     for name in list(os.environ):
         if name.startswith(("FLEETPUSH_", "GITHUB_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "nobody"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 class Script:
@@ -28,6 +28,7 @@ class Script:
     def __init__(self):
         self.events = feed(12)
         self.error = None
+        self.fails = None
         self.waits = False
         self.options = None
         self.interrupts = []
@@ -72,6 +73,8 @@ def script(monkeypatch):
                 raise script.error
             for event in script.events[:-1]:
                 self.observer.handle(event)
+            if script.fails is not None:
+                raise script.fails
             if script.waits:
                 script.started()
                 await self.ended.wait()

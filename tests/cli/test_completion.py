@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from fleetpush.cli import completion
+from tests.deploy.history.runs import record, run_of
 
 BIN = Path(sys.executable).parent
 SHELLS = ("bash", "zsh", "fish")
@@ -189,3 +190,17 @@ def test_inventories_are_offered_where_no_file_beside_fits(desk):
     assert completion.inventories("inventories/d") == []
     shutil.rmtree(desk / "inventories")
     assert completion.inventories("dc") == []
+
+
+def test_runs_are_offered_by_their_ids(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    context = SimpleNamespace(params={})
+    assert completion.runs(context, "") == []
+    for run_id in ("aa11", "ab22"):
+        record(tmp_path / "fleetpush", run_of(run_id, 2))
+    assert completion.runs(context, "") == ["last", "ab22", "aa11"]
+    assert "ab22" not in completion.runs(context, "aa")
+    there = SimpleNamespace(params={"state_dir": tmp_path / "nowhere"})
+    assert completion.runs(there, "") == []
+    (tmp_path / "fleetpush" / "history.sqlite3").write_bytes(b"damaged" * 999)
+    assert completion.runs(context, "") == []

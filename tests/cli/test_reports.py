@@ -145,7 +145,7 @@ def test_metrics_are_of_the_last_run_however_it_ended(script, tmp_path):
     assert (failed["run_success"], failed["run_exit_code"]) == (0, 5)
     assert "success_timestamp_seconds" not in failed
     invoke("--metrics", str(path), "--metrics-job", "other")
-    assert [p.name for p in tmp_path.iterdir()] == ["footage.prom"]
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["footage.prom"]
 
 
 def test_metrics_keep_when_it_was_last_well(script, tmp_path):

@@ -81,7 +81,13 @@ class Entry:
                 "UPDATE runs SET source = ?, digest = ?, size = ?, chunk_size = ?, chunks = ?"
                 " WHERE id = ?",
                 (
-                    *(source.name, source.digest, source.size, source.chunk_size, source.chunks),
+                    *(
+                        _storable(source.name),
+                        source.digest,
+                        source.size,
+                        source.chunk_size,
+                        source.chunks,
+                    ),
                     self._run,
                 ),
             )
@@ -90,7 +96,7 @@ class Entry:
                 "UPDATE hosts SET status = ?, slug = ?, message = ?, ended = ?"
                 " WHERE run = ? AND place = ?",
                 (
-                    *(event.status.value, event.slug, event.message, event.at),
+                    *(event.status.value, event.slug, _storable(event.message), event.at),
                     *(self._run, self._places[event.host]),
                 ),
             )
@@ -127,7 +133,7 @@ class Entry:
                 _keep(database, self._run, kind, body)
             database.execute(
                 "UPDATE runs SET ended = ?, exit_code = ?, error = ? WHERE id = ?",
-                (ended, exit_code, error, self._run),
+                (ended, exit_code, _storable(error), self._run),
             )
 
     def release(self) -> None:
@@ -135,6 +141,11 @@ class Entry:
         if self._pulse is not None:
             self._pulse.release()
             self._pulse = None
+
+
+def _storable(text: str) -> str:
+    """A file's name need not be text, and a column must."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _packed(document: dict[str, Any]) -> bytes:

@@ -117,6 +117,8 @@ class Recorder:
             writing.daemon = True  # a disk that hangs must not keep the process
             self._thread = writing
             writing.start()
+            if self._retry_of is not None:
+                self.handle(Notice(event.at, "info", f"a retry of run {self._retry_of}"))
         elif isinstance(event, RunFinished):
             self._report = event.report
             self._ended.set()
