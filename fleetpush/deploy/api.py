@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
+from fleetpush.deploy.history.files import RememberedFiles
+from fleetpush.deploy.history.history import History
 from fleetpush.deploy.history.recorder import history_or_none, recording
 from fleetpush.deploy.options import DeployOptions, SshOptions, Topology
 from fleetpush.deploy.progress import Notice
@@ -57,6 +59,8 @@ class Keywords(TypedDict, total=False):
     """Permissions: ``0o644``."""
     owner: str | None
     group: str | None
+    expected: str | None
+    """The manifest's digest in hex, as an earlier report has it: any other content is refused."""
     stall: float
     deadline: float | None
     detach_grace: float
@@ -129,7 +133,9 @@ async def deploy_async(
     history = history_or_none(place, listener.warn) if record else None
     try:
         async with recording(history, options, listener, listener.warn) as recorder:
-            listener.work = asyncio.create_task(Run(options, recorder).execute())
+            memory = None if history is None else RememberedFiles(History(history.state_dir))
+            run = Run(options, recorder, memory=memory)
+            listener.work = asyncio.create_task(run.execute())
             report = await listener.work
     except asyncio.CancelledError:
         if listener.error is not None:

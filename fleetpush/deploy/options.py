@@ -42,5 +42,7 @@ class DeployOptions:
     deadline: float | None = None
     detach_grace: float = 0.0
     min_success: float | None = None
+    expected: str | None = None
+    """The manifest's digest in hex: any other content is refused before a host is told of it."""
     gather: bool = False
     """Nobody begins to trade before every host is ready or has failed."""

@@ -193,6 +193,7 @@ class Run:
         for member, place in zip(self._members.values(), places, strict=True):
             begin(enlistment.host(member, place))
         source = await hashing
+        self._refuse_other_content(source)
         self._source = source
         for note in source.notes:
             self._chronicle.notice("info", note)
@@ -212,6 +213,15 @@ class Run:
         source.sums.start()
         for member in self._members.values():
             await member.settled.wait()
+
+    def _refuse_other_content(self, source: Source) -> None:
+        expected, found = self._options.expected, source.manifest.digest.hex()
+        if expected is not None and found != expected:
+            raise InputError(
+                f"{', '.join(map(str, source.paths))}: not what that run deployed any more (its digest was"
+                f" {expected[:12]}, now it is {found[:12]})",
+                slug="other_content",
+            )
 
     def _life_over(self, agent: asyncio.Task[None]) -> None:
         """What is no host's failure is the run's: that host would never settle."""

@@ -63,7 +63,7 @@ def script(monkeypatch):
     script = Script()
 
     class Run:
-        def __init__(self, options, observer):
+        def __init__(self, options, observer, memory=None):
             script.options, self.observer = options, observer
             script.become(secrets.token_hex(16))
             self.ended = asyncio.Event()

@@ -156,9 +156,9 @@ def test_the_time_of_the_run_begins_behind_the_delay_and_the_lock(script, monkey
     monkeypatch.setattr(job.LockFile, "acquire", acquire)
     made = sys.modules["fleetpush.deploy.runner"].Run.__init__
 
-    def run(self, options, observer):
+    def run(self, options, observer, memory=None):
         steps.append(f"run {options.deadline:g}")
-        made(self, options, observer)
+        made(self, options, observer, memory)
 
     monkeypatch.setattr(sys.modules["fleetpush.deploy.runner"].Run, "__init__", run)
     words = ["--lock", str(tmp_path / "lock"), "--lock-wait", "2m", "--deadline", "1m"]

@@ -4,6 +4,7 @@ import typer
 
 from fleetpush.cli.help_page import EPILOG
 from fleetpush.cli.runs.listing import list_runs
+from fleetpush.cli.runs.resume import resume
 from fleetpush.cli.runs.retry import retry
 from fleetpush.cli.runs.show import show
 from fleetpush.cli.verb import Verb
@@ -17,3 +18,4 @@ runs = typer.Typer(
 runs.command("list", epilog=EPILOG, cls=Verb)(list_runs)
 runs.command("show", epilog=EPILOG, cls=Verb)(show)
 runs.command("retry", epilog=EPILOG, cls=Verb)(retry)
+runs.command("resume", epilog=EPILOG, cls=Verb)(resume)

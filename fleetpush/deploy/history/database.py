@@ -69,6 +69,15 @@ CREATE TABLE notes (
     written REAL NOT NULL,
     PRIMARY KEY (run, key)
 );
+CREATE TABLE files (
+    host TEXT NOT NULL,
+    dest TEXT NOT NULL,
+    path TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    note TEXT NOT NULL,
+    seen REAL NOT NULL,
+    PRIMARY KEY (host, dest, path)
+) WITHOUT ROWID;
 """
 OF_A_RUN = ("hosts", "bodies", "notes")
 """Tables whose ``run`` is a run's id."""

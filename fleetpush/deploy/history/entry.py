@@ -13,6 +13,7 @@ import fleetpush
 from fleetpush.deploy.history import alive
 from fleetpush.deploy.history.alive import Pulse
 from fleetpush.deploy.history.database import OF_A_RUN, explained
+from fleetpush.deploy.history.files import remember
 from fleetpush.deploy.history.kept import as_json
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fleetpush.deploy.history.history import History
     from fleetpush.deploy.history.kept import KeptOptions
     from fleetpush.deploy.progress import HostFinished, RunStarted, SourceReady
+    from fleetpush.deploy.results import RunReport
 
 KEPT_RUNS = 200
 """Older ones are forgotten when a new one begins."""
@@ -121,16 +123,18 @@ class Entry:
         source: SourceReady | None,
         finished: Iterable[HostFinished],
         course: dict[str, Any],
-        document: dict[str, Any] | None,
+        report: RunReport | None,
     ) -> None:
-        """The rest, in one piece. ``document``: as ``-o json`` prints it, None where there is no report."""
+        """The rest, in one piece. ``report`` is None where the run came to none."""
         bodies = {"course": _packed(course)}
-        if document is not None:
-            bodies["document"] = _packed(document)
+        if report is not None:
+            bodies["document"] = _packed(report.as_json())
         with self._history.writing(durable=False) as database:
             self._add(database, source, finished)
             for kind, body in bodies.items():
                 _keep(database, self._run, kind, body)
+            if report is not None:
+                remember(database, report)
             database.execute(
                 "UPDATE runs SET ended = ?, exit_code = ?, error = ? WHERE id = ?",
                 (ended, exit_code, _storable(error), self._run),

@@ -73,7 +73,7 @@ class History:
 
     def runs(self, most: int | None = None) -> list[RunRecord]:
         """The newest first, at most ``most``."""
-        rows = self._read(
+        rows = self.read(
             "SELECT * FROM runs ORDER BY began DESC, rowid DESC LIMIT ?",
             -1 if most is None else most,
         )
@@ -85,11 +85,11 @@ class History:
         Raises InputError where there is none, or several.
         """
         if name == LAST:
-            rows = self._read("SELECT * FROM runs ORDER BY began DESC, rowid DESC LIMIT 1")
+            rows = self.read("SELECT * FROM runs ORDER BY began DESC, rowid DESC LIMIT 1")
             if not rows:
                 raise InputError(f"no run is recorded in {self.state_dir} yet", slug="no_such_run")
             return self._record(rows[0])
-        rows = self._read(
+        rows = self.read(
             "SELECT * FROM runs WHERE substr(id, 1, ?) = ? ORDER BY began DESC", len(name), name
         )
         exact = [row for row in rows if row["id"] == name]
@@ -109,7 +109,7 @@ class History:
 
     def hosts(self, run_id: str) -> list[HostRecord]:
         """As far as they had come when the run ended, or by now."""
-        rows = self._read("SELECT * FROM hosts WHERE run = ? ORDER BY place", run_id)
+        rows = self.read("SELECT * FROM hosts WHERE run = ? ORDER BY place", run_id)
         columns = ("name", "status", "slug", "message", "ended")
         return [HostRecord(*(row[column] for column in columns)) for row in rows]
 
@@ -126,7 +126,7 @@ class History:
             return Course.from_json(found)
 
     def _body(self, run_id: str, kind: str) -> dict[str, Any] | None:
-        rows = self._read("SELECT body FROM bodies WHERE run = ? AND kind = ?", run_id, kind)
+        rows = self.read("SELECT body FROM bodies WHERE run = ? AND kind = ?", run_id, kind)
         if not rows:
             return None
         with intact(run_id):
@@ -137,7 +137,7 @@ class History:
         lives = row["ended"] is None and alive.lives(self.state_dir, row["id"])
         if row["ended"] is None and not lives:
             # It may have ended after its row was read: then it says so by now.
-            row = next(iter(self._read("SELECT * FROM runs WHERE id = ?", row["id"])), row)
+            row = next(iter(self.read("SELECT * FROM runs WHERE id = ?", row["id"])), row)
         values = {name: row[name] for name in row.keys()}  # noqa: SIM118 - a Row iterates over values
         return RunRecord(**{**values, "encrypt": bool(row["encrypt"]), "lives": lives})
 
@@ -157,7 +157,7 @@ class History:
 
     def notes(self, run_id: str) -> dict[str, Any]:
         """What was noted of the run, by key, in the order it was written."""
-        rows = self._read("SELECT key, value FROM notes WHERE run = ? ORDER BY rowid", run_id)
+        rows = self.read("SELECT key, value FROM notes WHERE run = ? ORDER BY rowid", run_id)
         return {row["key"]: json.loads(row["value"]) for row in rows}
 
     # -- the database
@@ -178,7 +178,8 @@ class History:
             with transaction(self._database):
                 yield self._database
 
-    def _read(self, query: str, *values: object) -> list[sqlite3.Row]:
+    def read(self, query: str, *values: object) -> list[sqlite3.Row]:
+        """The rows; none where there is no history yet."""
         with self._lock, explained(self.state_dir / NAME):
             if self._database is None:
                 self._database = open_to_read(self.state_dir)

@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING
 
 from fleetpush.deploy.history.course import Course
 from fleetpush.deploy.history.database import HistoryError, is_busy
+from fleetpush.deploy.history.decision import DECISION, Decision
 from fleetpush.deploy.history.entry import Entry
 from fleetpush.deploy.history.history import History
 from fleetpush.deploy.history.kept import keep
-from fleetpush.deploy.progress import HostFinished, Notice, RunFinished, RunStarted, SourceReady
+from fleetpush.deploy.progress import (
+    ActivationDecided,
+    HostFinished,
+    Notice,
+    RunFinished,
+    RunStarted,
+    SourceReady,
+)
 from fleetpush.errors import FleetpushError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from fleetpush.deploy.options import DeployOptions
     from fleetpush.deploy.progress import Event, Observer
@@ -97,6 +105,7 @@ class Recorder:
         self._ended = threading.Event()
         self._trouble = ""
         self._told = False
+        self._decided: list[str] = []
         self._thread: threading.Thread | None = None
 
     def handle(self, event: Event) -> None:
@@ -105,6 +114,8 @@ class Recorder:
             self._told = True
             self._observer.handle(Notice(event.at, "warning", self._trouble))
         self._observer.handle(event)
+        if isinstance(event, ActivationDecided):
+            self._note_decision(event)
         with self._lock:
             self._course.fold(event)
             if isinstance(event, HostFinished) and event.host in self._course.hosts:
@@ -122,6 +133,18 @@ class Recorder:
         elif isinstance(event, RunFinished):
             self._report = event.report
             self._ended.set()
+
+    def _note_decision(self, event: ActivationDecided) -> None:
+        """On disk before any host is told to switch: who resumes the run must know of it."""
+        started, source = self._course.started, self._course.source
+        if started is None or source is None:
+            return
+        self._decided += event.hosts
+        decision = Decision("open", source.digest, tuple(self._decided))
+        try:
+            self._history.note(started.run_id, DECISION, decision.as_json())
+        except HistoryError as error:
+            self._trouble = f"the decision to switch is not recorded: {error}"
 
     async def close(self, warn: Callable[[str], None], error: BaseException | None = None) -> None:
         """Waits until all is written. ``error`` is what the run raised, if it did."""
@@ -170,6 +193,12 @@ class Recorder:
                 now = time.monotonic()
                 course_at = now + max(COURSE_EVERY, 50 * (now - began))
 
+    def _settle(self, report: RunReport) -> None:
+        """Nobody need resume it, if every host that was told to switch has."""
+        if _all_switched(report, self._decided):
+            decision = Decision("settled", report.manifest_digest, tuple(self._decided))
+            self._history.note(report.run_id, DECISION, decision.as_json())
+
     def _patiently(self, step: Callable[[], None]) -> None:
         """Another process that writes for long is no failure while this run goes on."""
         while True:
@@ -190,6 +219,8 @@ class Recorder:
     def _finish(self, entry: Entry) -> None:
         source, finished = self._take_news()
         report = self._report
+        if report is not None and self._decided:
+            self._settle(report)
         entry.end(
             time.time(),
             report.exit_code if report is not None else _exit_code(self._error),
@@ -197,8 +228,13 @@ class Recorder:
             source=source,
             finished=finished,
             course=self._course.as_json(self._lock),
-            document=None if report is None else report.as_json(),
+            report=report,
         )
+
+
+def _all_switched(report: RunReport, hosts: Collection[str]) -> bool:
+    switched = {result.host for result in report.results if result.activated}
+    return switched.issuperset(hosts)
 
 
 def _exit_code(error: BaseException | None) -> int:

@@ -254,7 +254,7 @@ def test_a_killed_run_is_interrupted_and_what_it_knew_is_there(tmp_path):
         assert (run.status, run.exit_code, run.ended) == ("interrupted", None, None)
         assert run.good + run.lost == 300
         assert history.course("dead").hosts["node1"].bytes_done > 0
-        check = history._read("PRAGMA integrity_check")[0][0]
+        check = history.read("PRAGMA integrity_check")[0][0]
         assert check == "ok"
     record(tmp_path, run_of("next", 2))
 
@@ -270,7 +270,7 @@ def test_killing_it_while_it_writes_leaves_a_sound_file(tmp_path):
             process.send_signal(signal.SIGKILL)
         with History.open(tmp_path) as history:
             assert {run.status for run in history.runs()} <= {"failed", "interrupted"}
-            check = history._read("PRAGMA integrity_check")[0][0]
+            check = history.read("PRAGMA integrity_check")[0][0]
             assert check == "ok"
 
 

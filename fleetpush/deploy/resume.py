@@ -1,0 +1,40 @@
+"""What a run that switched hosts together left open: settled where all have switched, or undone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from fleetpush.deploy.errand import Errand
+from fleetpush.deploy.fleet import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fleetpush.deploy.fleet import Place
+    from fleetpush.deploy.options import DeployOptions
+
+
+def after_switching(
+    what: Literal["settle", "undo"],
+    options: DeployOptions,
+    digest: str,
+    warn: Callable[[str], None],
+) -> Errand:
+    """The errand that does it on the hosts of ``options``; ``digest`` is the run's manifest's, in hex.
+
+    Raises FleetpushError for what is wrong before any host is touched.
+    """
+    places = choose(options, warn)
+    tasks = {place.name: (what, _arguments(place, options, digest)) for place in places}
+    return Errand(options.ssh, {place.name: place.target for place in places}, tasks, warn)
+
+
+def _arguments(place: Place, options: DeployOptions, digest: str) -> dict[str, Any]:
+    return {
+        "content": digest[:12],
+        "dir": place.release_dir,
+        "keep": options.keep_releases,
+        "dest": place.dest,
+        "files": [Path(source).name for source in options.sources],
+    }
