@@ -4,6 +4,7 @@ import typer
 
 from fleetpush.cli.help_page import EPILOG
 from fleetpush.cli.runs.listing import list_runs
+from fleetpush.cli.runs.report import report
 from fleetpush.cli.runs.retry import retry
 from fleetpush.cli.runs.show import show
 from fleetpush.cli.verb import Verb
@@ -16,4 +17,5 @@ runs = typer.Typer(
 )
 runs.command("list", epilog=EPILOG, cls=Verb)(list_runs)
 runs.command("show", epilog=EPILOG, cls=Verb)(show)
+runs.command("report", epilog=EPILOG, cls=Verb)(report)
 runs.command("retry", epilog=EPILOG, cls=Verb)(retry)
