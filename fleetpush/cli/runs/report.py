@@ -59,6 +59,9 @@ def _write(path: Path, text: str) -> None:
     """Whole or not at all: whoever looks at the file meanwhile sees the page before. Raises InputError."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if path.exists() and not path.is_file():  # /dev/stdout, a pipe
+            path.write_text(text, encoding="utf-8")
+            return
         try:
             beside.write_text(text, encoding="utf-8")
             beside.replace(path)

@@ -62,12 +62,13 @@ class HostColumns:
 
 
 class Columns:
-    """``times`` are the columns' moments, in seconds from the run's start; the last is ``end``."""
+    """``times`` are the columns' moments, in seconds from the run's start; the last is ``end``, a little
+    after the last that happened to a host."""
 
     def __init__(self, course: Course, reused: Mapping[str, int]) -> None:
         """``reused``: bytes that hosts held when the run began."""
         self.size = course.source.size if course.source else 0
-        self.end = _end(course)
+        self.end = _last(course) * 1.02
         self.times = [self.end * (column + 1) / COLUMNS for column in range(COLUMNS)]
         self.hosts = [
             self._host(host, min(reused.get(host.name, 0), self.size))
@@ -128,7 +129,7 @@ class Columns:
         return [fraction * self.size / step if step else 0.0 for fraction in moved]
 
 
-def _end(course: Course) -> float:
+def _last(course: Course) -> float:
     """The last that happened to a host."""
     last = max((host.ended or 0.0 for host in course.hosts.values()), default=0.0)
     points = course.done.points()

@@ -199,7 +199,8 @@ def _facts(run: RunRecord, report: RunReport) -> Iterator[tuple[str, str]]:
     if traffic.peer_bytes_sent or traffic.origin_bytes_sent:
         yield "sent by this machine", size(traffic.origin_bytes_sent)
         yield "sent by the hosts", size(traffic.peer_bytes_sent)
-        yield "between racks", size(traffic.cross_rack_bytes)
+        if traffic.cross_rack_bytes:
+            yield "between racks", size(traffic.cross_rack_bytes)
         yield "over SSH", size(traffic.control_bytes)
     yield "fleetpush", run.version
 

@@ -152,5 +152,6 @@ def _told(host: HostCourse, receiving: float) -> Iterator[str]:
     for reason, seconds in sorted(host.reasons.items(), key=lambda item: -item[1]):
         if seconds >= _REASON_TOLD * receiving:
             yield f"{reason} for {duration(seconds)}"
-    if host.pause >= max(_PAUSE_TOLD, 0.2 * receiving):
+    # Who never told of its progress may not have paused at all.
+    if host.bytes_done and host.pause >= max(_PAUSE_TOLD, 0.2 * receiving):
         yield f"not one new byte for {duration(host.pause)}, from {clock(host.paused_at)} on"
