@@ -174,15 +174,55 @@ def test_a_run_that_goes_on_is_shown_as_far_as_it_has_come(script):
     pulse.release()
 
 
-@pytest.mark.parametrize("verb", ["show", "retry"])
-def test_a_run_that_is_not_there(script, verb):
-    result = invoke("runs", verb, "last")
+@pytest.mark.parametrize(
+    ("verb", "more"), [("show", ()), ("retry", ()), ("report", ("--html", "page.html"))]
+)
+def test_a_run_that_is_not_there(script, verb, more):
+    result = invoke("runs", verb, "last", *more)
     assert result.exit_code == 5
     assert "no run is recorded" in result.stderr
     deploy()
-    result = invoke("runs", verb, "zz")
+    result = invoke("runs", verb, "zz", *more)
     assert result.exit_code == 5
     assert "see: fleetpush runs list" in result.stderr
+
+
+# -- report
+
+
+def test_report_writes_a_page(script, tmp_path):
+    run_id = deploy()
+    result = invoke("runs", "report", "last", "--html", str(tmp_path / "page.html"))
+    assert (result.exit_code, result.output) == (0, "")
+    text = (tmp_path / "page.html").read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert run_id in text
+    assert "node12" in text
+    assert [path.name for path in tmp_path.glob("*page*")] == ["page.html"]
+
+
+def test_report_goes_to_stdout_too(script):
+    deploy()
+    assert "<!DOCTYPE html>" in invoke("runs", "report", "last", "--html", "-").stdout
+    piped = invoke("runs", "report", "last", "--html", "/dev/null")
+    assert (piped.exit_code, piped.output) == (0, "")
+    assert not Path("/dev/null").is_file()
+
+
+def test_report_of_a_killed_run_says_what_is_known(script, tmp_path):
+    killed(script)
+    assert invoke("runs", "report", "last", "--html", str(tmp_path / "p.html")).exit_code == 0
+    assert "its process was killed before the end" in (tmp_path / "p.html").read_text()
+
+
+def test_a_page_that_cannot_be_written_is_told(script, tmp_path):
+    deploy()
+    result = invoke("runs", "report", "last", "--html", str(tmp_path / "none" / "p.html"))
+    assert result.exit_code == 5
+    assert "there is no directory" in result.stderr
+    (tmp_path / "folder").mkdir()
+    result = invoke("runs", "report", "last", "--html", str(tmp_path / "folder"))
+    assert result.exit_code == 5
 
 
 # -- retry
@@ -194,7 +234,9 @@ def test_retry_deploys_to_the_hosts_that_failed_as_the_run_did(script):
     result = invoke("runs", "retry", run_id[:8])
     assert result.exit_code == 3, result.stderr
     assert f"a retry of run {run_id}" in result.stderr
-    assert script.options == replace(before, limit="node6", sources=(str(Path.cwd() / "model.pt"),))
+    assert script.options == replace(
+        before, limit="node6", sources=(str(Path.cwd() / "model.pt"),), chunk_size=4194304
+    )
     assert runs()[0]["retry_of"] == run_id
     assert f"a retry of run {run_id}" in invoke("runs", "show", "last").stdout
     assert f"retry of {run_id[:12]}" in invoke("runs", "list").stdout
@@ -255,7 +297,7 @@ def test_hosts_that_are_gone_are_named(script, desk):
     (desk / "dc1.yaml").write_text("all: {hosts: {other: }}\n")
     result = invoke("runs", "retry", "last")
     assert result.exit_code == 5
-    assert "no longer has node6: there is nobody left to retry" in result.stderr
+    assert "no longer has node6: there is nobody left of that run" in result.stderr
 
 
 def test_a_host_that_a_group_is_called_like_is_not_confused_with_it(script, desk):

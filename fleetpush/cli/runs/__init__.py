@@ -4,6 +4,7 @@ import typer
 
 from fleetpush.cli.help_page import EPILOG
 from fleetpush.cli.runs.listing import list_runs
+from fleetpush.cli.runs.report import report
 from fleetpush.cli.runs.resume import resume
 from fleetpush.cli.runs.retry import retry
 from fleetpush.cli.runs.show import show
@@ -17,5 +18,6 @@ runs = typer.Typer(
 )
 runs.command("list", epilog=EPILOG, cls=Verb)(list_runs)
 runs.command("show", epilog=EPILOG, cls=Verb)(show)
+runs.command("report", epilog=EPILOG, cls=Verb)(report)
 runs.command("retry", epilog=EPILOG, cls=Verb)(retry)
 runs.command("resume", epilog=EPILOG, cls=Verb)(resume)

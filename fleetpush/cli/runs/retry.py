@@ -9,6 +9,7 @@ from fleetpush.cli.conduct import conduct, guarded
 from fleetpush.cli.deploy import execute
 from fleetpush.cli.output import Output
 from fleetpush.cli.runs.again import look_up
+from fleetpush.errors import InputError
 
 
 def retry(
@@ -47,6 +48,11 @@ def retry(
 
     def start() -> int:
         again = look_up(run, place)
+        if again.kept.options.activate == "together":
+            raise InputError(
+                f"the hosts of run {again.record.id} switch together:"
+                f" fleetpush runs resume {again.record.id} goes on with all of them"
+            )
         if not again.wanted:
             text = f"every host of run {again.record.id} ended well: there is nothing to retry"
             output.tell({"retry_of": again.record.id, "hosts": 0}, [text], 0)

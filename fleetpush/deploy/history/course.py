@@ -59,6 +59,7 @@ class HostCourse:
     _moved: float | None = None
 
     def enter(self, at: float, phase: HostPhase) -> None:
+        self._rest(at)
         self.phases.append((at, phase))
         self._heard = at
         self._moved = at if phase is HostPhase.EXCHANGING else None
