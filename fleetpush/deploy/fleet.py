@@ -57,14 +57,17 @@ def selected(
     limit: str | None,
     extra_vars: Sequence[str],
     warn: Callable[[str], None],
+    *,
+    var_directories: Sequence[str] = (),
 ) -> tuple[Inventory, list[Host]]:
     """The inventory that ``-i`` and ``-e`` name, and its hosts that ``--limit`` leaves: one at least.
 
+    ``var_directories``: where there may be group_vars and host_vars, beside the inventory's own places.
     Raises InputError for anything in them that cannot be.
     """
     cwd = Path.cwd()
     extra = read_extra_vars(extra_vars, cwd=cwd)
-    inventory = load(inventories, cwd=cwd, extra_vars=extra)
+    inventory = load(inventories, cwd=cwd, extra_vars=extra, var_directories=var_directories)
     hosts = inventory.select("all", limit)
     if not hosts:
         where = ", ".join(inventories)

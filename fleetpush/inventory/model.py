@@ -215,10 +215,14 @@ class Inventory:
         Ansible's host patterns; ``limit`` may also name files of patterns, as ``@site.retry``.
         Raises InputError for a pattern that cannot be read; see ``unmatched`` for one that is empty.
         """
-        chosen = patterns.select(pattern, self)
-        if limit is not None:
-            chosen &= patterns.select(limit, self, files=True)
+        chosen = {host.name for host in self.in_order(pattern, limit)}
         return [host for host in self.hosts.values() if host.name in chosen]
+
+    def in_order(self, pattern: str, limit: str | None = None) -> list[Host]:
+        """As ``select``, in the order in which ``pattern`` names them: ``canary,all`` begins with those."""
+        chosen = patterns.select(pattern, self)
+        allowed = chosen if limit is None else patterns.select(limit, self, files=True)
+        return [self.hosts[name] for name in chosen if name in allowed]
 
     def unmatched(self, pattern: str) -> list[str]:
         """The parts of a pattern or limit that match no host; of a range, the names that are missing."""
