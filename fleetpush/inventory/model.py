@@ -111,7 +111,7 @@ class Host:
         Raises InputError that names the host and the variable if it needs something undefined,
         needs itself, or is not a proper template.
         """
-        if name not in self.variables and name not in self._magic:
+        if name not in self.variables and name not in self.magic:
             return default
         return template.resolve(name, self._scope)
 
@@ -120,7 +120,8 @@ class Host:
         return template.render(text, self._scope) if "{" in text else text
 
     @cached_property
-    def _magic(self) -> dict[str, object]:
+    def magic(self) -> dict[str, object]:
+        """The variables that nobody sets and every host has."""
         return {
             "inventory_hostname": self.name,
             "inventory_hostname_short": self._short_name,
@@ -137,7 +138,7 @@ class Host:
 
     @cached_property
     def _scope(self) -> template.Scope:
-        return template.Scope(self.name, self.variables, self._magic, self.place)
+        return template.Scope(self.name, self.variables, self.magic, self.place)
 
     def place(self, name: str) -> str:
         """Where the value of a variable comes from: file and line as far as known, "" for nowhere."""
