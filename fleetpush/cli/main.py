@@ -18,6 +18,7 @@ from fleetpush.cli.help_page import EPILOG
 from fleetpush.cli.inventory import inventory
 from fleetpush.cli.output import failure_document
 from fleetpush.cli.plan import plan
+from fleetpush.cli.play import play
 from fleetpush.cli.settings import SETTINGS
 from fleetpush.cli.simulate import simulate
 from fleetpush.cli.verb import Verb
@@ -35,6 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command(epilog=EPILOG, cls=Verb)(deploy)
+app.command(epilog=EPILOG, cls=Verb)(play)
 app.command(epilog=EPILOG, cls=Verb)(plan)
 app.command(epilog=EPILOG, cls=Verb)(check)
 app.command(epilog=EPILOG, cls=Verb)(demo)

@@ -11,7 +11,7 @@ import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
-from fleetpush.deploy.results import SCHEMA
+from fleetpush.deploy.results import SCHEMA, RunReport
 from fleetpush.errors import InputError
 from fleetpush.report.choose import ColorChoice, ProgressStyle, console, printer
 from fleetpush.report.plain import PlainPrinter
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from fleetpush.deploy.results import RunReport
+    from rich.text import Text
+
+    from fleetpush.deploy.play.report import PlayReport
     from fleetpush.errors import FleetpushError
 
 
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 class Conclusion:
     """How a verb ended: the report, lines that prove it (the demo has some), and the exit code."""
 
-    report: RunReport
+    report: RunReport | PlayReport
     exit_code: int
     proof: tuple[str, ...] = ()
 
@@ -49,11 +51,7 @@ class Output:
 
     def open(self) -> Printer:
         """The printers of this run. Raises InputError when the log file cannot be written."""
-        printers = [
-            printer(
-                self.progress, sys.stderr, os.environ, color=self.color, verbose=self.verbose > 0
-            )
-        ]
+        printers = [self._shown()]
         if self.log_file is not None:
             try:
                 self._log = self.log_file.open("a", encoding="utf-8", errors="backslashreplace")
@@ -63,9 +61,19 @@ class Output:
                     " with --log-file",
                     slug="log_file",
                 ) from error
-            printers.append(PlainPrinter(self._log, verbose=True))
+            printers.append(self._logged(self._log))
         self._route_logging()
         return Several(printers)
+
+    def _shown(self) -> Printer:
+        """What stderr gets."""
+        return printer(
+            self.progress, sys.stderr, os.environ, color=self.color, verbose=self.verbose > 0
+        )
+
+    def _logged(self, log: TextIO) -> Printer:
+        """What ``--log-file`` gets."""
+        return PlainPrinter(log, verbose=True)
 
     def _route_logging(self) -> None:
         """Libraries' warnings go to the log file; without one nowhere: they would tear the live view."""
@@ -126,15 +134,19 @@ class Output:
     def _print_recap(self, conclusion: Conclusion) -> None:
         from rich.text import Text  # noqa: PLC0415 - only a run that has ended pays for it
 
-        from fleetpush.report.recap import recap  # noqa: PLC0415
-
-        lines = recap(conclusion.report)
+        lines = self._recap(conclusion)
         if conclusion.proof:
             lines += [Text(""), *(Text(clean(line)) for line in conclusion.proof)]
         screen = console(sys.stdout, self.color)
         with _reader_may_leave(sys.stdout):
             for line in lines:
                 screen.print(line)
+
+    def _recap(self, conclusion: Conclusion) -> list[Text]:
+        from fleetpush.report.recap import recap  # noqa: PLC0415 - as above
+
+        assert isinstance(conclusion.report, RunReport)
+        return recap(conclusion.report)
 
     def _print_lines(self, lines: Iterable[str]) -> None:
         with _reader_may_leave(sys.stdout):

@@ -1,0 +1,33 @@
+"""What the operator sees of playbooks: their own printers, their own recap."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO, cast
+
+from fleetpush.cli.output import Conclusion, Output
+from fleetpush.deploy.play.report import PlayReport
+from fleetpush.report.play.choose import play_printer
+from fleetpush.report.play.plain import PlayPlainPrinter
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from fleetpush.report.printer import Printer
+
+
+class PlayOutput(Output):
+    """As ``Output``. Its printers are handed on as any other's and hear of plays only."""
+
+    def _shown(self) -> Printer:
+        return cast("Printer", play_printer(self.progress, sys.stderr, os.environ))
+
+    def _logged(self, log: TextIO) -> Printer:
+        return cast("Printer", PlayPlainPrinter(log))
+
+    def _recap(self, conclusion: Conclusion) -> list[Text]:
+        from fleetpush.report.play.recap import recap  # noqa: PLC0415 - brings rich
+
+        assert isinstance(conclusion.report, PlayReport)
+        return recap(conclusion.report)
