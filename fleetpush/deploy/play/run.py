@@ -31,18 +31,21 @@ if TYPE_CHECKING:
 
 
 class PlayRun:
-    """One run of playbooks. ``execute`` once; ``interrupt`` at any time from the event loop's thread."""
+    """One run of playbooks. ``execute`` once; ``interrupt`` at any time from the event loop's thread.
+
+    ``make_performer`` takes the place of ``performer_for``.
+    """
 
     def __init__(
         self,
         options: PlayOptions,
         observer: PlayObserver,
-        make_performer: Callable[[PlayOptions, Inventory, PlayObserver], Performer] = performer_for,
+        make_performer: Callable[[PlayOptions, Inventory, PlayObserver], Performer] | None = None,
     ) -> None:
         self.check = options.check
         self._options = options
         self._observer = observer
-        self._make_performer = make_performer
+        self._make_performer = make_performer or performer_for
         self._run_id = secrets.token_hex(16)
         self._began = 0.0
         self._ledger = Ledger()

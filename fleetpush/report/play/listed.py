@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def lines(program: Program, looks: Collection[str]) -> Iterator[str]:
     """``looks``: names of the flags that ask, such as ``list_tasks``."""
     if "syntax_check" in looks:
-        plays = len(program.plays)
-        yield f"{', '.join(book.name for book in program.playbooks)}: no mistake found in {plays} plays"
+        count = len(program.plays)
+        plays = f"{count} play{'' if count == 1 else 's'}"
+        yield f"{', '.join(book.name for book in program.playbooks)}: no mistake found in {plays}"
     if not {"list_tasks", "list_hosts", "list_tags"} & {*looks}:
         return
     for book in program.playbooks:

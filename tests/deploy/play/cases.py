@@ -68,7 +68,6 @@ def true(more: str) -> str:
 CASES = {
     # batches
     "serial": Case(rolled("serial: 3", a("t1"), a("t2"))),
-    "serial of hundredths": Case(rolled("serial: 60%", a("t1"))),
     "serial of a list": Case(rolled("serial: [1, 50%]", a("t1"))),
     "serial from a variable": Case(rolled('vars: {n: 2}, serial: "{{ n }}"', a("t1"))),
     "order": Case(rolled("order: reverse_sorted, serial: 3", a("t1"))),
@@ -312,7 +311,6 @@ CASES = {
         ),
         {"check": True},
     ),
-    "a task that only checks": Case(play("", a("t1", true("check_mode: yes")), hosts="n2")),
     # commands
     "creates": Case(
         play(
