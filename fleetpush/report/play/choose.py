@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 from fleetpush.report.choose import resolve
 from fleetpush.report.jsonl import JsonLinesPrinter
 from fleetpush.report.play.plain import PlayPlainPrinter
-from fleetpush.report.play.quiet import PlayQuietPrinter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,5 +31,7 @@ def play_printer(style: ProgressStyle, stream: TextIO, environ: Mapping[str, str
     if chosen == "json":
         return JsonLinesPrinter(stream)
     if chosen == "quiet":
+        from fleetpush.report.play.quiet import PlayQuietPrinter  # noqa: PLC0415 - brings rich
+
         return PlayQuietPrinter(stream)
     return PlayPlainPrinter(stream, stamped=chosen == "plain")
