@@ -192,3 +192,11 @@ async def test_a_build_that_fails_on_staging_does_not_reach_production() -> None
     assert report.exit_code == 8
     assert report.named("failed") == ["r03n40"]
     assert len(report.named("untouched")) == 358
+
+
+def test_the_playbook_in_the_readme_is_one(tmp_path: Path) -> None:
+    text = (REPOSITORY / "README.md").read_text().partition("### Playbooks")[2]
+    (tmp_path / "release.yaml").write_text(text.partition("```yaml\n")[2].partition("```")[0])
+    (play,) = load_playbook("release.yaml", cwd=tmp_path).plays
+    assert [size.of(1000) for size in play.serial] == [1, 100, 1000]
+    assert play.handlers[0].name == "restart"
