@@ -66,6 +66,7 @@ PLAY_KEYWORDS: Mapping[str, str] = {
     **dict.fromkeys(("gather_subset", "gather_timeout", "fact_path"), _FACTS),
     "gather_facts": f"no facts are gathered: {_FACTS}",
     "strategy": "every play is linear: each task on all hosts of the batch, then the next",
+    "connection": "say ansible_connection in the inventory, or -c",
     "vars_prompt": "give it with -e, or read it with lookup('env', NAME)",
     "force_handlers": "hosts that failed are left alone; leave it out",
     "ignore_errors": "say it in each task",

@@ -61,9 +61,9 @@ PLAY: Mapping[str, Argument] = {
 """Of one value each; ``PLAY_PARTS`` are the others."""
 
 PLAY_PARTS = ("vars", "vars_files", "tags", "pre_tasks", "tasks", "post_tasks", "handlers")
-PLAY_ACCEPTED: Mapping[str, tuple[object, ...]] = {
-    "gather_facts": (False,),
-    "strategy": ("linear",),
+PLAY_ACCEPTED: Mapping[str, tuple[str, ...]] = {
+    "gather_facts": ("false", "no", "off"),
+    "strategy": ("linear", "ansible.builtin.linear"),
 }
 """Ansible's keywords that may be there as long as they ask for what is done anyway."""
 

@@ -73,6 +73,7 @@ CASES: dict[str, tuple[str, int, str]] = {
     "free strategy": (play("strategy: free"), 2, "every play is linear"),
     "roles": (play("roles: [nginx]"), 2, "there is no 'roles' here: write the tasks out"),
     "prompt": (play("vars_prompt: []"), 2, "there is no 'vars_prompt' here: give it with -e"),
+    "connection": (play("connection: local"), 2, "say ansible_connection in the inventory, or -c"),
     "remote user": (play("remote_user: x"), 2, "say ansible_user in the inventory, or -u"),
     "import": ("- import_playbook: other.yaml\n", 1, "there is no 'import_playbook' here"),
     "tasks is a mapping": (play("tasks:", "  name: x"), 3, "'tasks' must be a list, not a mapping"),

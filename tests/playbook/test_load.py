@@ -38,7 +38,7 @@ def test_the_keywords_of_a_play_are_typed(tmp_path: Path) -> None:
   max_fail_percentage: 12.5%
   any_errors_fatal: "yes"
   order: sorted
-  gather_facts: no
+  gather_facts: "no"
   strategy: linear
   tags: a, b
   become: true

@@ -109,17 +109,18 @@ class Batch:
             return self._batch_failed()
         run = TaskRun(task, self._scopes(), check=self._conductor.check)
         title = run.title(hosts[0])
-        fatal, once = self._planned.any_errors_fatal, False
+        fatal, once, refused = self._planned.any_errors_fatal, False, None
         try:
             once = run.is_once(hosts[0])
             fatal = run.is_fatal(hosts[0], by_play=fatal)
-            asked = hosts[:1] if once else hosts
-            self._announce(task, title, asked)
-            verdicts = await self._verdicts(run, task, title, asked)
         except ValueError as error:
-            asked = hosts
-            self._announce(task, title, asked)
-            verdicts = {host.name: failure("template", str(error)) for host in hosts}
+            refused = failure("template", str(error))
+        asked = hosts[:1] if once else hosts
+        self._announce(task, title, asked)
+        if refused is None:
+            verdicts = await self._verdicts(run, task, title, asked)
+        else:
+            verdicts = {host.name: refused for host in asked}
         await self._enter(run, title, verdicts, hosts if once else asked)
         return self._stop(verdicts, title, fatal=fatal, once=once) or self._batch_failed()
 

@@ -57,7 +57,12 @@ class PlayRun:
         self._error: FleetpushError | None = None
 
     def interrupt(self, exit_code: int) -> None:
-        """130 or 143. The first lets the task under way end, the second cuts it off."""
+        """130 or 143. The first lets the task under way end, the second cuts it off.
+
+        Nothing is left to stop once the plays are through and hosts are being left.
+        """
+        if self._work is not None and self._work.done():
+            return
         if self._exit_code is not None and self._work is not None:
             self._work.cancel()
             return

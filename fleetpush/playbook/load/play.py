@@ -72,7 +72,7 @@ def _check_key(document: Document, entry: Entry) -> None:
     if entry.key in keywords.PLAY or entry.key in keywords.PLAY_PARTS:
         return
     if entry.key in keywords.PLAY_ACCEPTED and (
-        document.value(entry.value) in keywords.PLAY_ACCEPTED[entry.key]
+        str(document.value(entry.value)).lower() in keywords.PLAY_ACCEPTED[entry.key]
     ):
         return
     instead = foreign.instead_of(entry.key, foreign.PLAY_KEYWORDS)
