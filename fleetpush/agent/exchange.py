@@ -272,14 +272,18 @@ class Exchange:
         elif activate == "none":
             self._settled = True
 
-    def _switch(self) -> list[str]:
-        """In the worker: makes what was verified the destination."""
+    def _switch(self) -> tuple[bool, list[str]]:
+        """In the worker: makes what was verified the destination.
+
+        Whether anything is another now, and where what was there could not be kept.
+        """
         together = self._config["activate"] == "together"
+        changed = self._host_store().staged
         lost = self._host_store().activate(keep_old=together)
         if self._releases is not None:
-            self._releases.switch(self._release)
+            changed = self._releases.switch(self._release)
         self._switched = True
-        return lost
+        return changed, lost
 
     def _settle(self) -> list[list[int]]:
         """In the worker: nobody will want to go back, unless to a release. What the files are known by."""
@@ -298,10 +302,10 @@ class Exchange:
         if notes:
             self._control.say({"is": "kept", "files": notes})
 
-    def _activated(self, lost: list[str]) -> None:
+    def _activated(self, done: tuple[bool, list[str]]) -> None:
         self._settled = True
-        self._control.say({"is": "activated"})
-        for path in lost:
+        self._control.say({"is": "activated", "changed": done[0]})
+        for path in done[1]:
             text = f"{path}: its filesystem or owner allowed no second name for what was there"
             self._control.say({"is": "note", "message": f"{text}: it cannot be put back"})
 

@@ -80,10 +80,13 @@ class Releases:
                 ) from error
         return os.path.basename(target.rstrip("/"))
 
-    def switch(self, release: str, word: str = "switch") -> None:
-        """Makes ``release`` the active one: whoever opens ``current`` sees the one or the other."""
+    def switch(self, release: str, word: str = "switch") -> bool:
+        """Makes ``release`` the active one: whoever opens ``current`` sees the one or the other.
+
+        Whether it was not already. Raises StoreError.
+        """
         if self.current() == release:
-            return
+            return False
         beside = f".{LINK}.fleetpush-{release[-_DIGEST:]}"
         with explained(os.path.join(self.directory, LINK)):
             with suppress(FileNotFoundError):
@@ -96,6 +99,7 @@ class Releases:
                 raise
             os.fsync(self._fd)
         self._note(word, release)
+        return True
 
     def back(self, wanted: str = "") -> tuple[str, str]:
         """Switches to what ``before`` names. Returns where it was and where it is; raises as that does."""

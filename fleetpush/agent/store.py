@@ -355,6 +355,11 @@ class HostStore:
                 sync_directory(os.path.dirname(made))
         return lost
 
+    @property
+    def staged(self) -> bool:
+        """There is something to switch to."""
+        return any(not partial.activated for partial in self._partials.values())
+
     def settle(self) -> None:
         """What was kept of the old content goes. Raises StoreError."""
         for partial in self._partials.values():

@@ -15,6 +15,7 @@ _LAST_PART = re.compile(r"(.*[,:])?([!&]?)")
 """What of a pattern stands before the name that is being written."""
 
 INVENTORIES = "inventories"
+PLAYBOOKS = "playbooks"
 
 
 def hosts_and_groups(ctx: Any, incomplete: str) -> list[str]:  # noqa: ANN401 - Typer keeps the types private
@@ -36,11 +37,20 @@ def hosts_and_groups(ctx: Any, incomplete: str) -> list[str]:  # noqa: ANN401 - 
 
 def inventories(incomplete: str) -> list[str]:
     """For ``-i``: files of ``inventories/``, unless files beside fit; those every shell knows itself."""
+    return _files_of(INVENTORIES, incomplete)
+
+
+def playbooks(incomplete: str) -> list[str]:
+    """For ``play``: the same of ``playbooks/``."""
+    return _files_of(PLAYBOOKS, incomplete)
+
+
+def _files_of(folder: str, incomplete: str) -> list[str]:
     place = Path(incomplete)
     if "/" in incomplete or any(Path.cwd().glob(f"{_literal(place.name)}*")):
         return []
     try:
-        return sorted(path.name for path in Path(INVENTORIES).iterdir() if path.is_file())
+        return sorted(path.name for path in Path(folder).iterdir() if path.is_file())
     except OSError:
         return []
 

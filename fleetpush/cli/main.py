@@ -14,6 +14,7 @@ from fleetpush.cli.deploy import deploy
 from fleetpush.cli.help_page import EPILOG
 from fleetpush.cli.inventory import inventory
 from fleetpush.cli.plan import plan
+from fleetpush.cli.play import play
 from fleetpush.cli.rollback import rollback
 from fleetpush.cli.runs import runs
 from fleetpush.cli.simulate import simulate
@@ -33,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 app.command(epilog=EPILOG, cls=Verb)(deploy)
+app.command(epilog=EPILOG, cls=Verb)(play)
 app.command(epilog=EPILOG, cls=Verb)(rollback)
 app.command(epilog=EPILOG, cls=Verb)(plan)
 app.command(epilog=EPILOG, cls=Verb)(check)

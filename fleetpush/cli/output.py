@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 from fleetpush.cli.reports import Reports
-from fleetpush.deploy.results import SCHEMA
+from fleetpush.deploy.results import SCHEMA, RunReport
 from fleetpush.errors import InputError
 from fleetpush.report.choose import ColorChoice, ProgressStyle, console, printer
 from fleetpush.report.exit_status import meaning
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from fleetpush.deploy.results import RunReport
+    from rich.text import Text
+
+    from fleetpush.deploy.play.report import PlayReport
     from fleetpush.errors import FleetpushError
     from fleetpush.report.ending import Ending
 
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 class Conclusion:
     """How a verb ended: the report, lines that prove it (the demo has some), and the exit code."""
 
-    report: RunReport
+    report: RunReport | PlayReport
     exit_code: int
     proof: tuple[str, ...] = ()
 
@@ -53,12 +55,7 @@ class Output:
 
     def open(self) -> Printer:
         """The printers of this run. Raises InputError when the log file cannot be written."""
-        printers = [
-            printer(
-                self.progress, sys.stderr, os.environ, color=self.color, verbose=self.verbose > 0
-            ),
-            self.reports.times,
-        ]
+        printers = [self._shown(), self.reports.times]
         if self.log_file is not None:
             try:
                 self._log = LogFile(self.log_file)
@@ -68,9 +65,19 @@ class Output:
                     " with --log-file",
                     slug="log_file",
                 ) from error
-            printers.append(self._log.printer())
+            printers.append(self._logged(self._log))
         self._route_logging()
         return Several(printers)
+
+    def _shown(self) -> Printer:
+        """What stderr gets."""
+        return printer(
+            self.progress, sys.stderr, os.environ, color=self.color, verbose=self.verbose > 0
+        )
+
+    def _logged(self, log: LogFile) -> Printer:
+        """What ``--log-file`` gets."""
+        return log.printer()
 
     def _route_logging(self) -> None:
         """Libraries' warnings go to the log file; without one nowhere: they would tear the live view."""
@@ -88,7 +95,8 @@ class Output:
 
     def conclude(self, conclusion: Conclusion) -> int:
         """Writes the reports, shows the result, and returns the exit code."""
-        ending = self.reports.ending(self.command, conclusion.exit_code, conclusion.report)
+        deployed = self._deployed(conclusion)
+        ending = self.reports.ending(self.command, conclusion.exit_code, deployed)
         problems = self.reports.write(ending)
         if problems:
             conclusion = replace(conclusion, exit_code=conclusion.exit_code or InputError.exit_code)
@@ -97,6 +105,10 @@ class Output:
             self._complain(problem)
         self._tell_pipeline(ending)
         return conclusion.exit_code
+
+    def _deployed(self, conclusion: Conclusion) -> RunReport | None:
+        """What reports are made of."""
+        return conclusion.report if isinstance(conclusion.report, RunReport) else None
 
     def _tell_pipeline(self, ending: Ending) -> None:
         """What GitHub Actions shows of a run; its commands never in a document, nor where all is quiet."""
@@ -154,15 +166,19 @@ class Output:
     def _print_recap(self, conclusion: Conclusion) -> None:
         from rich.text import Text  # noqa: PLC0415 - only a run that has ended pays for it
 
-        from fleetpush.report.recap import recap  # noqa: PLC0415
-
-        lines = recap(conclusion.report)
+        lines = self._recap(conclusion)
         if conclusion.proof:
             lines += [Text(""), *(Text(clean(line)) for line in conclusion.proof)]
         screen = console(sys.stdout, self.color)
         with _reader_may_leave(sys.stdout):
             for line in lines:
                 screen.print(line)
+
+    def _recap(self, conclusion: Conclusion) -> list[Text]:
+        from fleetpush.report.recap import recap  # noqa: PLC0415 - as above
+
+        assert isinstance(conclusion.report, RunReport)
+        return recap(conclusion.report)
 
     def _print_lines(self, lines: Iterable[str]) -> None:
         with _reader_may_leave(sys.stdout):

@@ -59,14 +59,17 @@ def selected(
     limit: str | None,
     extra_vars: Sequence[str],
     warn: Callable[[str], None],
+    *,
+    var_directories: Sequence[str] = (),
 ) -> tuple[Inventory, list[Host]]:
     """The inventory that ``-i`` and ``-e`` name, and its hosts that ``--limit`` leaves: one at least.
 
+    ``var_directories``: where there may be group_vars and host_vars, beside the inventory's own places.
     Raises InputError for anything in them that cannot be.
     """
     cwd = Path.cwd()
     extra = read_extra_vars(extra_vars, cwd=cwd)
-    inventory = load(inventories, cwd=cwd, extra_vars=extra)
+    inventory = load(inventories, cwd=cwd, extra_vars=extra, var_directories=var_directories)
     hosts = inventory.select("all", limit)
     if not hosts:
         where = ", ".join(inventories)
@@ -78,10 +81,15 @@ def selected(
 
 
 def _place(host: Host, options: DeployOptions, warn: Callable[[str], None]) -> Place:
+    return place_of(host, options, target_of(host, options.ssh, warn))
+
+
+def place_of(host: Host, options: DeployOptions, target: Target) -> Place:
+    """Where ``options`` put the content on ``host``, reached as ``target`` says. Raises InputError."""
     return Place(
         name=host.name,
-        target=target_of(host, options.ssh, warn),
-        dest=_dest(host, options),
+        target=target,
+        dest=dest_of(host, options),
         release_dir=_release_dir(host, options),
         rack=_text(host, "fleetpush_rack"),
         address=_text(host, "fleetpush_address"),
@@ -103,7 +111,7 @@ class _Once:
             self._warn(text)
 
 
-def _dest(host: Host, options: DeployOptions) -> str:
+def dest_of(host: Host, options: DeployOptions) -> str:
     """What the destination becomes on this host; a bare name lies in the login user's home."""
     if options.release_dir is not None:
         return _release_dir(host, options) + "/current/"

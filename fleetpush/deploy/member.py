@@ -83,6 +83,8 @@ class Member:
         self.reused = 0
         self.present = False
         self.activated = False
+        self.changed = False
+        """Its destination is another than before."""
         self.waits = False
         """It could switch, and waits until it may."""
         self.digest: str | None = None
@@ -151,6 +153,7 @@ class Member:
             connected_at_s=self.connected_at,
             verified_at_s=self.verified_at,
             activated=self.activated,
+            changed=self.changed,
             digest=self.digest,
             kept=self.kept,
         )

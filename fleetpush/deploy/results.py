@@ -40,6 +40,8 @@ class HostResult:
     connected_at_s: float | None = None
     verified_at_s: float | None = None
     activated: bool = False
+    changed: bool = False
+    """What whoever opens the destination finds is another than before."""
     digest: str | None = None
     kept: tuple[tuple[int, ...], ...] = ()
     """Device, inode, size, time of change and of the inode's, of each file; not in the document."""
@@ -200,6 +202,7 @@ def _result_json(result: HostResult) -> dict[str, Any]:
         "connected_at_s": result.connected_at_s,
         "verified_at_s": result.verified_at_s,
         "activated": result.activated,
+        "changed": result.changed,
         "digest": result.digest,
     }
 

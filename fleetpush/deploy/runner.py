@@ -106,9 +106,7 @@ class Run:
         self._chronicle.started(list(self._members.values()))
         hashing = asyncio.create_task(self._hash(len(places)))
         watch = asyncio.create_task(self._vigil.keep(self._over))
-        connectors = (
-            self._among.sessions.connectors if self._among else Connectors(self._options.ssh)
-        )
+        connectors = self._among.connectors if self._among else Connectors(self._options.ssh)
         enlistment = self._enlistment(connectors)
         agents: list[asyncio.Task[None]] = []
         work = asyncio.create_task(self._deploy(places, hashing, enlistment, agents))
@@ -152,7 +150,7 @@ class Run:
         if self._among is None:
             return Enlistment(self._options, connectors, self._run_id, self._draining, self._memory)
         return SessionEnlistment(
-            self._options, self._among.sessions, self._run_id, self._draining, self._memory
+            self._options, self._among, self._run_id, self._draining, self._memory
         )
 
     def _tick(self) -> None:
@@ -304,6 +302,7 @@ class Run:
             member.channel_broken("word of an activation before any proof")
             return
         member.activated = True
+        member.changed = bool(message.get("changed"))
         self._activation.switched(self._chronicle.at())
         member.succeed()
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, NamedTuple
 
-from fleetpush.deploy.amounts import link_rate
 from fleetpush.errors import InputError
+from fleetpush.inventory.amounts import link_rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

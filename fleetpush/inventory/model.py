@@ -111,7 +111,7 @@ class Host:
         Raises InputError that names the host and the variable if it needs something undefined,
         needs itself, or is not a proper template.
         """
-        if name not in self.variables and name not in self._magic:
+        if name not in self.variables and name not in self.magic:
             return default
         return template.resolve(name, self._scope)
 
@@ -120,7 +120,8 @@ class Host:
         return template.render(text, self._scope) if "{" in text else text
 
     @cached_property
-    def _magic(self) -> dict[str, object]:
+    def magic(self) -> dict[str, object]:
+        """The variables that nobody sets and every host has."""
         return {
             "inventory_hostname": self.name,
             "inventory_hostname_short": self._short_name,
@@ -137,7 +138,7 @@ class Host:
 
     @cached_property
     def _scope(self) -> template.Scope:
-        return template.Scope(self.name, self.variables, self._magic, self.place)
+        return template.Scope(self.name, self.variables, self.magic, self.place)
 
     def place(self, name: str) -> str:
         """Where the value of a variable comes from: file and line as far as known, "" for nowhere."""
@@ -215,10 +216,14 @@ class Inventory:
         Ansible's host patterns; ``limit`` may also name files of patterns, as ``@site.retry``.
         Raises InputError for a pattern that cannot be read; see ``unmatched`` for one that is empty.
         """
-        chosen = patterns.select(pattern, self)
-        if limit is not None:
-            chosen &= patterns.select(limit, self, files=True)
+        chosen = {host.name for host in self.in_order(pattern, limit)}
         return [host for host in self.hosts.values() if host.name in chosen]
+
+    def in_order(self, pattern: str, limit: str | None = None) -> list[Host]:
+        """As ``select``, in the order in which ``pattern`` names them: ``canary,all`` begins with those."""
+        chosen = patterns.select(pattern, self)
+        allowed = chosen if limit is None else patterns.select(limit, self, files=True)
+        return [self.hosts[name] for name in chosen if name in allowed]
 
     def unmatched(self, pattern: str) -> list[str]:
         """The parts of a pattern or limit that match no host; of a range, the names that are missing."""

@@ -149,7 +149,7 @@ def fold(names: Iterable[str]) -> str:
     with a range there. Each pass is a walk over a dictionary, so ten thousand names that do not
     fold cost no more than ten thousand that do.
     """
-    unique = sorted(set(names), key=_natural)
+    unique = sorted(set(names), key=natural)
     folded = [tuple(_DIGITS.split(name)) for name in unique]
     for column in range(max((len(pieces) for pieces in folded), default=0) - 2, 0, -2):
         folded = _fold_column(folded, column)
@@ -189,6 +189,7 @@ def _runs(numbers: list[int], width: int) -> Iterator[str]:
             begin = last = number
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts names as people count: ``node9`` before ``node10``."""
     pieces = _DIGITS.split(name)
     return [(int(p) if i % 2 else 0, p) for i, p in enumerate(pieces)]

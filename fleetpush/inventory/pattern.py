@@ -54,12 +54,15 @@ class Part(NamedTuple):
         return self.operator + self.atom
 
 
-def select(pattern: str, fleet: Fleet, *, files: bool = False) -> set[str]:
-    """The names of the hosts that match. ``files`` allows ``@file``. Raises InputError if unreadable."""
+def select(pattern: str, fleet: Fleet, *, files: bool = False) -> dict[str, None]:
+    """The names of the hosts that match, in the order in which the pattern comes to them.
+
+    ``files`` allows ``@file``. Raises InputError if unreadable.
+    """
     parts = _parse(pattern, fleet, files=files)
     if all(part.operator for part in parts):
         parts.insert(0, Part("", "all"))
-    chosen: set[str] = set()
+    chosen: dict[str, None] = {}
     for operator in get_args(Operator):
         for part in parts:
             if part.operator == operator:
@@ -80,12 +83,13 @@ def unmatched(pattern: str, fleet: Fleet) -> list[str]:
     return missing
 
 
-def _combine(chosen: set[str], operator: str, names: Iterable[str]) -> set[str]:
+def _combine(chosen: dict[str, None], operator: str, names: Iterable[str]) -> dict[str, None]:
+    named = dict.fromkeys(names)
     if operator == "&":
-        return chosen.intersection(names)
+        return {name: None for name in chosen if name in named}
     if operator == "!":
-        return chosen.difference(names)
-    return chosen.union(names)
+        return {name: None for name in chosen if name not in named}
+    return chosen | named
 
 
 def _parse(pattern: str, fleet: Fleet, *, files: bool) -> list[Part]:

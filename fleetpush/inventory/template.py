@@ -7,39 +7,19 @@ host. ``{{ port }}`` alone keeps the type of ``port``; mixed with text it become
 from __future__ import annotations
 
 import difflib
-import functools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import jinja2
-from jinja2.nativetypes import NativeCodeGenerator
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from fleetpush.errors import InputError
+from fleetpush.inventory.environment import ENVIRONMENT, compiled, compiled_condition, join
 from fleetpush.inventory.marked import Vaulted, Verbatim
 
 _MARKS = ("{{", "{%", "{#")
 _UNDEFINED = re.compile(r"'(\w+)' is undefined")
-
-
-def _join(values: Iterable[Any]) -> object:
-    """What a template amounts to: the value itself if there is only one, else text."""
-    results = list(values)
-    for value in results:
-        if isinstance(value, jinja2.Undefined):
-            str(value)  # raises UndefinedError with the reason it carries
-    return results[0] if len(results) == 1 else "".join(map(str, results))
-
-
-class _Environment(ImmutableSandboxedEnvironment):
-    # Immutable: merged values are shared between hosts, and a template must not append to them.
-    code_generator_class = NativeCodeGenerator
-    concat = staticmethod(_join)  # type: ignore[assignment]  # jinja2's own NativeEnvironment does it too
-
-
-_environment = _Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
-_compiled = functools.lru_cache(maxsize=4096)(_environment.from_string)
+_UNKNOWN = re.compile(r"No (filter|test) named '([\w.]+)'.*", re.DOTALL)
 
 
 class Scope(Mapping[str, object]):
@@ -64,10 +44,10 @@ class Scope(Mapping[str, object]):
         self._open: list[str] = []
 
     def __contains__(self, name: object) -> bool:
-        return name in self._magic or name in self._raw or name in _environment.globals
+        return name in self._magic or name in self._raw or name in ENVIRONMENT.globals
 
     def __iter__(self) -> Iterator[str]:
-        return iter({**_environment.globals, **self._raw, **self._magic})
+        return iter({**ENVIRONMENT.globals, **self._raw, **self._magic})
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -80,9 +60,9 @@ class Scope(Mapping[str, object]):
         if name in self._magic:
             return self._magic[name]
         if name not in self._raw:
-            return _environment.globals[name]
+            return ENVIRONMENT.globals[name]
         value = self._raw[name]
-        if _holds_template(value):
+        if holds_template(value):
             value = self._resolve(name, value)
             if isinstance(value, jinja2.Undefined):
                 return value
@@ -97,11 +77,11 @@ class Scope(Mapping[str, object]):
             )
         self._open.append(name)
         try:
-            return self._expand(value)
+            return self.expand(value)
         except InputError:
             raise
         except jinja2.UndefinedError as error:
-            return _environment.undefined(hint=f"{self.describe(name)}: {self.explain(error)}")
+            return ENVIRONMENT.undefined(hint=f"{self.describe(name)}: {self.explain(error)}")
         except Exception as error:  # an expression may raise anything
             raise InputError(
                 f"host {self.host}: {self.describe(name)}: {self.explain(error)}"
@@ -109,21 +89,25 @@ class Scope(Mapping[str, object]):
         finally:
             self._open.pop()
 
-    def _expand(self, value: object) -> object:
+    def expand(self, value: object) -> object:
+        """``value`` with the templates anywhere in it filled in. Raises what ``evaluate`` raises."""
         if isinstance(value, str):
-            return self.evaluate(value) if _is_template(value) else value
+            return self.evaluate(value) if is_template(value) else value
         if isinstance(value, dict):
-            return {self._expand(key): self._expand(item) for key, item in value.items()}
+            return {self.expand(key): self.expand(item) for key, item in value.items()}
         if isinstance(value, list):
-            return [self._expand(item) for item in value]
+            return [self.expand(item) for item in value]
         return value
 
     def evaluate(self, text: str) -> object:
         """The value of the template ``text``. Raises whatever jinja2 or the expression raises."""
-        template = _compiled(text)
+        return self.run(compiled(text))
+
+    def run(self, template: jinja2.Template) -> object:
+        """What ``template`` gives. Raises whatever jinja2 or the expression raises."""
         # Shared: jinja2 takes this mapping as it is and asks for the names it needs, no others.
         context = template.new_context(cast("dict[str, Any]", self), shared=True)
-        return _join(template.root_render_func(context))
+        return join(template.root_render_func(context))
 
     def describe(self, name: str) -> str:
         """``variable 'x' (dc1.yaml:12)``, for messages."""
@@ -133,7 +117,7 @@ class Scope(Mapping[str, object]):
     def explain(self, error: Exception) -> str:
         """One line on what is wrong with a template, with the nearest name for a misspelt one."""
         if isinstance(error, jinja2.TemplateSyntaxError):
-            return f"bad template: {error.message}"
+            return f"bad template: {_complaint(error)}"
         text = str(error) or type(error).__name__
         if isinstance(error, jinja2.UndefinedError):
             missing = _UNDEFINED.fullmatch(text)
@@ -144,7 +128,7 @@ class Scope(Mapping[str, object]):
 
 def render(text: str, host_vars: Scope) -> str:
     """``text`` with its templates filled in. Raises InputError that names the host and the reason."""
-    if not _is_template(text):
+    if not is_template(text):
         return text
     try:
         return str(host_vars.evaluate(text))
@@ -169,13 +153,108 @@ def resolve(name: str, host_vars: Scope) -> object:
     return value
 
 
-def _is_template(text: str) -> bool:
+def fill(value: object, scope: Scope) -> object:
+    """``value`` with the templates anywhere in it filled in. Raises ValueError with the reason in a line."""
+    try:
+        filled = scope.expand(value)
+        _refuse_vaulted(filled)
+    except Exception as error:  # an expression may raise anything
+        raise ValueError(_reason(error, scope)) from error
+    return filled
+
+
+def holds(condition: str | bool, scope: Scope) -> bool:
+    """Whether a bare expression, as ``when`` has it, is true.
+
+    Raises ValueError with the reason in a line, also for what is neither true nor false.
+    """
+    if isinstance(condition, bool):
+        return condition
+    try:
+        value = scope.run(compiled_condition(condition))
+        _refuse_vaulted(value)
+    except Exception as error:  # an expression may raise anything
+        raise ValueError(_reason(error, scope)) from error
+    if not isinstance(value, bool):
+        found, instead = _NO_TRUTH.get(type(value), ("something else", "compare it"))
+        raise ValueError(f"it gives {found}, which is neither true nor false: {instead}")
+    return value
+
+
+_NO_TRUTH = {
+    str: ("text", "write '... | bool', or compare it"),
+    list: ("a list", "write '... | length > 0'"),
+    dict: ("a mapping", "write '... | length > 0'"),
+    int: ("a number", "write '... != 0'"),
+    type(None): ("nothing", "write '... is not none'"),
+}
+
+
+def check(value: object) -> None:
+    """Raises ValueError for a template anywhere in ``value`` that can never be filled in."""
+    if isinstance(value, str) and is_template(value):
+        _check(compiled, value)
+    elif isinstance(value, dict):
+        for part in value.items():
+            check(list(part))
+    elif isinstance(value, list):
+        for item in value:
+            check(item)
+
+
+def check_condition(condition: str) -> None:
+    """Raises ValueError for what is no expression, or has templates in it as no expression does."""
+    if "{{" in condition or "{%" in condition:
+        raise ValueError("an expression stands without {{ }}: its variables are named as they are")
+    if not condition.strip():
+        raise ValueError("the expression is empty")
+    _check(compiled_condition, condition)
+
+
+def _check(compile_: Callable[[str], jinja2.Template], text: str) -> None:
+    try:
+        compile_(text)
+    except jinja2.TemplateSyntaxError as error:
+        raise ValueError(f"bad template: {_complaint(error)}") from error
+
+
+def _complaint(error: jinja2.TemplateSyntaxError) -> str:
+    """What Jinja2 says, with the nearest name for a misspelt filter."""
+    text = error.message or "it cannot be read"
+    unknown = _UNKNOWN.fullmatch(text)
+    if unknown is None:
+        return text
+    kind, name = unknown.groups()
+    known = ENVIRONMENT.filters if kind == "filter" else ENVIRONMENT.tests
+    bare = name.removeprefix("ansible.builtin.")
+    near = [bare] if bare in known else difflib.get_close_matches(name, known, n=1)
+    return f"no {kind} is named {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _reason(error: Exception, scope: Scope) -> str:
+    return str(error) if isinstance(error, InputError) else scope.explain(error)
+
+
+def _refuse_vaulted(value: object) -> None:
+    """A secret that cannot be decrypted is of no use, wherever it is in a value."""
+    if isinstance(value, Vaulted):
+        raise InputError(f"it needs a value that is {value.reason}")
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _refuse_vaulted(item)
+
+
+def is_template(text: str) -> bool:
+    """Whether something in it wants to be filled in."""
     return not isinstance(text, Verbatim) and any(mark in text for mark in _MARKS)
 
 
-def _holds_template(value: object) -> bool:
+def holds_template(value: object) -> bool:
+    """Whether anything in ``value`` is a template."""
     if isinstance(value, str):
-        return _is_template(value)
+        return is_template(value)
     if isinstance(value, dict):
-        return any(_holds_template(part) for item in value.items() for part in item)
-    return isinstance(value, list) and any(map(_holds_template, value))
+        return any(holds_template(part) for item in value.items() for part in item)
+    return isinstance(value, list) and any(map(holds_template, value))

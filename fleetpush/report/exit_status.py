@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 MEANING = {
     0: "every selected host verified (or already had it)",
     1: "internal error",
@@ -17,9 +19,13 @@ MEANING = {
 }
 
 
-def meaning(code: int) -> str:
+IN_A_PLAY = {**MEANING, 0: "every task went well", 3: "at least one host failed in a task"}
+
+
+def meaning(code: int, *, of: Literal["deploy", "play"] = "deploy") -> str:
     """What ``code`` says, in words."""
-    return MEANING.get(code, "unknown exit status")
+    table = IN_A_PLAY if of == "play" else MEANING
+    return table.get(code, "unknown exit status")
 
 
 def table() -> str:

@@ -7,11 +7,11 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from fleetpush.deploy.progress import RunFinished
 from fleetpush.report.printer import Lines, Stream
 from fleetpush.report.sanitise import printable_json
 
 if TYPE_CHECKING:
+    from fleetpush.deploy.play.events import PlayEvent
     from fleetpush.deploy.progress import Event
 
 
@@ -21,17 +21,17 @@ class JsonLinesPrinter:
     def __init__(self, stream: Stream) -> None:
         self._lines = Lines(stream)
 
-    def handle(self, event: Event) -> None:
+    def handle(self, event: Event | PlayEvent) -> None:
         self._lines.write(printable_json(json.dumps(as_json(event), separators=(",", ":"))))
 
     def close(self) -> None:
         """Nothing to undo: every line was flushed."""
 
 
-def as_json(event: Event) -> dict[str, object]:
+def as_json(event: Event | PlayEvent) -> dict[str, object]:
     """The event's name in snake case and its fields as they stand."""
     name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
-    if isinstance(event, RunFinished):
-        return {"event": name, "at": event.at, "report": event.report.as_json()}
     fields = {f.name: getattr(event, f.name) for f in dataclasses.fields(event)}
+    if "report" in fields:
+        fields["report"] = fields["report"].as_json()
     return {"event": name, **fields}

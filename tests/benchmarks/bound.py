@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fleetpush.deploy.amounts import size
+from fleetpush.inventory.amounts import size
 from tests.benchmarks import table
 from tests.benchmarks.ours import Contestant
 from tests.benchmarks.table import Run

@@ -28,7 +28,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from fleetpush.deploy.amounts import size
+from fleetpush.inventory.amounts import size
 from tests.benchmarks import table
 from tests.benchmarks.bound import Guest
 from tests.benchmarks.ours import Contestant

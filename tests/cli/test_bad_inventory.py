@@ -198,7 +198,7 @@ def test_is_refused_in_a_sentence(folder, monkeypatch, name):
     if name == SLOW_SCRIPT:
         monkeypatch.setattr(
             "fleetpush.inventory.load.load.__kwdefaults__",
-            {"extra_vars": {}, "script_seconds": 0.3},
+            {"extra_vars": {}, "script_seconds": 0.3, "var_directories": ()},
         )
     result = CliRunner().invoke(app, [*bad.verb, *bad.flags], input="")
     said = " ".join(result.stderr.split())

@@ -162,3 +162,16 @@ def test_unsafe_text_is_no_template(tmp_path: Path) -> None:
     dest = host.resolved("dest")
     assert isinstance(dest, str)
     assert host.render(dest) == "/srv/{{ x }}"
+
+
+def test_a_playbooks_own_directory_beats_the_inventorys_and_groups_beat_all(tmp_path: Path) -> None:
+    for folder, more in (("inv", ""), ("playbooks", "h: playbook\n")):
+        (tmp_path / folder / "group_vars").mkdir(parents=True)
+        (tmp_path / folder / "host_vars").mkdir()
+        (tmp_path / folder / "group_vars" / "all").write_text(f"x: {folder}\ny: all of {folder}\n")
+        (tmp_path / folder / "host_vars" / "a").write_text(f"z: {folder}\n{more}")
+    (tmp_path / "inv" / "group_vars" / "web").write_text("y: web\n")
+    (tmp_path / "inv" / "hosts").write_text("[web]\na h=inventory\n")
+    directory = str(tmp_path / "playbooks")
+    host = load(["inv/hosts"], cwd=tmp_path, var_directories=[directory]).hosts["a"]
+    assert [host.resolved(name) for name in "xyzh"] == ["playbooks", "web", "playbooks", "playbook"]

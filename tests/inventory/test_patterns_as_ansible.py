@@ -122,6 +122,16 @@ def test_a_pattern_picks_what_it_picks_in_ansible(
     assert sorted(host.name for host in fleet.select(pattern, limit)) == sorted(found)
 
 
+@pytest.mark.parametrize(("pattern", "limit"), cases())
+def test_a_plays_hosts_come_in_ansibles_order(
+    fleet: Inventory,
+    theirs: dict[tuple[str, str | None], list[str] | str],
+    pattern: str,
+    limit: str | None,
+) -> None:
+    assert [host.name for host in fleet.in_order(pattern, limit)] == theirs[pattern, limit]
+
+
 @pytest.mark.parametrize("pattern", OURS)
 def test_where_we_differ_we_do_as_we_say(fleet: Inventory, pattern: str) -> None:
     assert sorted(host.name for host in fleet.select(pattern)) == sorted(OURS[pattern])

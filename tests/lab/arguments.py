@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from fleetpush.deploy.amounts import link_rate
+from fleetpush.inventory.amounts import link_rate
 from tests.fleet import sshd
 from tests.lab import netns
 from tests.lab.rated import Layout

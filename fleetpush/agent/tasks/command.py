@@ -65,13 +65,15 @@ def run(arguments: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
     """Runs ``argv``, or ``shell`` by the shell ``executable``; the result as Ansible's command has it.
 
     ``creates`` and ``removes`` are patterns of paths: it is skipped where the first is there already or
-    the second is not. ``timeout`` in seconds. Raises HostError: command_timeout, command_not_found,
-    command_interrupted, bad_chdir.
+    the second is not. ``check``: it is not run, whatever these say. ``timeout`` in seconds. Raises HostError:
+    command_timeout, command_not_found, command_interrupted, bad_chdir.
     """
     chdir = os.path.expanduser(arguments.get("chdir") or "~")
     skipped = _not_wanted(arguments, chdir)
     if skipped:
         return {"rc": 0, "stdout": skipped, "stderr": "", "skipped": True, "seconds": 0.0}
+    if arguments.get("check"):
+        return {"rc": 0, "stdout": "", "stderr": "", "skipped": False, "seconds": 0.0}
     shell = arguments.get("shell")
     argv = [arguments.get("executable") or "/bin/sh", "-c", shell] if shell else arguments["argv"]
     began = time.monotonic()

@@ -9,20 +9,23 @@ from fleetpush.deploy.progress import HostPhase
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Mapping
 
     from fleetpush.deploy.enlist import Memory
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.member import Member
     from fleetpush.deploy.options import DeployOptions
-    from fleetpush.deploy.sessions.fleet import Sessions
+    from fleetpush.deploy.sessions.session import Session
     from fleetpush.remote.connection import Target
+    from fleetpush.remote.connectors import Connectors
 
 
 class Gathering(NamedTuple):
     """Hosts that are to take part in an exchange, each with a session of its name."""
 
     places: list[Place]
-    sessions: Sessions
+    sessions: Mapping[str, Session]
+    connectors: Connectors
 
 
 class SessionEnlistment(Enlistment):
@@ -31,13 +34,13 @@ class SessionEnlistment(Enlistment):
     def __init__(
         self,
         options: DeployOptions,
-        sessions: Sessions,
+        among: Gathering,
         run_id: str,
         draining: asyncio.Event,
         memory: Memory | None = None,
     ) -> None:
-        super().__init__(options, sessions.connectors, run_id, draining, memory)
-        self._sessions = sessions
+        super().__init__(options, among.connectors, run_id, draining, memory)
+        self._sessions = among.sessions
 
     async def _connect(self, member: Member, target: Target) -> None:
         member.enter(HostPhase.CONNECTING)

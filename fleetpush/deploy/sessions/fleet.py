@@ -10,7 +10,7 @@ from fleetpush.errors import HostError, HostFailure
 from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Awaitable, Iterable, Mapping
 
     from fleetpush.remote.connection import Target
     from fleetpush.remote.settings import SshSettings
@@ -26,6 +26,13 @@ OPEN_FILES = 256
 """That the command itself may want."""
 
 Answer = dict[str, Any] | HostFailure
+
+
+async def _all(work: Iterable[Awaitable[None]]) -> None:
+    """A host's failure is its session's; anything else is everybody's."""
+    for result in await asyncio.gather(*work, return_exceptions=True):
+        if isinstance(result, BaseException) and not isinstance(result, HostError):
+            raise result
 
 
 class Sessions:
@@ -59,20 +66,48 @@ class Sessions:
         return self._sessions[name]
 
     async def begin(self, targets: Mapping[str, Target]) -> dict[str, HostFailure]:
-        """Connects to those that have no session yet; returns why some have none.
+        """Connects to those that have no session yet, and starts their agents; returns why some have none.
 
         Raises InputError for what no host could mend (an unreadable ssh_config, too few open files).
         """
+        new = self._add(targets)
+
+        async def one(session: Session) -> None:
+            await session.connect(self._connectors)
+            await session.begin()
+
+        await _all(one(session) for session in new)
+        return self._failures(targets)
+
+    async def connect(self, targets: Mapping[str, Target]) -> dict[str, HostFailure]:
+        """As ``begin``, but that no agent is started: ``start`` does that when one is wanted."""
+        new = self._add(targets)
+        await _all(session.connect(self._connectors) for session in new)
+        return self._failures(targets)
+
+    async def start(self, names: Iterable[str]) -> dict[str, HostFailure]:
+        """Starts the agents of those that are connected and have none; returns why some have none."""
+        wanted = list(names)
+        idle = [self._sessions[name] for name in wanted if not self._sessions[name].begun]
+        await _all(session.begin() for session in idle)
+        return self._failures(wanted)
+
+    def add_beside(self, name: str, target: Target, other: str) -> None:
+        """A session called ``name`` over the connection of ``other``, if there is none yet."""
+        if name not in self._sessions:
+            self._sessions[name] = Session(name, target)
+            self._sessions[name].share(self._sessions[other])
+
+    def _add(self, targets: Mapping[str, Target]) -> list[Session]:
         new = {name: target for name, target in targets.items() if name not in self._sessions}
         known = [session.target for session in self._sessions.values()]
         raise_fd_limit(files_for([*known, *new.values()]) + OPEN_FILES)
-        for name, target in new.items():
-            self._sessions[name] = Session(name, target)
-        begun = [self._sessions[name].begin(self._connectors) for name in new]
-        for result in await asyncio.gather(*begun, return_exceptions=True):
-            if isinstance(result, BaseException) and not isinstance(result, HostError):
-                raise result
-        failures = {name: self._sessions[name].failure for name in targets}
+        made = {name: Session(name, target) for name, target in new.items()}
+        self._sessions.update(made)
+        return list(made.values())
+
+    def _failures(self, names: Iterable[str]) -> dict[str, HostFailure]:
+        failures = {name: self._sessions[name].failure for name in names}
         return {name: failure for name, failure in failures.items() if failure is not None}
 
     async def ask(self, tasks: Mapping[str, tuple[str, Mapping[str, Any]]]) -> dict[str, Answer]:
@@ -90,7 +125,9 @@ class Sessions:
     async def end(self, names: Iterable[str]) -> None:
         """Those hosts are not needed any more."""
         ending = [self._sessions.pop(name) for name in names if name in self._sessions]
-        await asyncio.gather(*(session.end() for session in ending))
+        for borrows in (True, False):  # a connection ends with its owner
+            same = [session for session in ending if session.borrows == borrows]
+            await asyncio.gather(*(session.end() for session in same))
 
     async def _keep_alive(self) -> None:
         """Beats to the agents and gives up the silent."""

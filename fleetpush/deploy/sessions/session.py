@@ -41,15 +41,35 @@ class Session:
         self._numbers = itertools.count(1)
         self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._lent: LentChannel | None = None
+        self.borrows = False
+        """Its connection is another session's."""
+
+    @property
+    def begun(self) -> bool:
+        """An agent was started, or never will be."""
+        return self._up.is_set() or self._channel.running
 
     @property
     def usable(self) -> bool:
         return self.failure is None and self._channel.running
 
-    async def begin(self, connectors: Connectors) -> None:
-        """Connects and starts the agent. Raises HostError."""
+    async def connect(self, connectors: Connectors) -> None:
+        """Raises HostError."""
         try:
             self.connection = await connectors.connect(self.target)
+        except HostError as error:
+            self._fail(error.failure)
+            raise
+
+    def share(self, other: Session) -> None:
+        """Goes over the connection of ``other``, which must end later: another user's agent there."""
+        self.connection = other.connection
+        self.borrows = True
+
+    async def begin(self) -> None:
+        """Starts the agent over the connection that there is. Raises HostError."""
+        assert self.connection is not None
+        try:
             line = bootstrap.command(self.target.python, bootstrap.STAYING)
             process = await become.start(self.connection, line, self._channel, self.target.become)
         except HostError as error:
@@ -109,7 +129,7 @@ class Session:
             except TimeoutError:
                 self._channel.kill()
         self._fail(HostFailure("session_over", "the run is over"))
-        if self.connection is not None:
+        if self.connection is not None and not self.borrows:
             await self.connection.close()
 
     def _raise_if_failed(self) -> None:

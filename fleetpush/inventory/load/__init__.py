@@ -35,11 +35,13 @@ def load(
     cwd: Path,
     extra_vars: Mapping[str, object] = MappingProxyType({}),
     script_seconds: float = SCRIPT_SECONDS,
+    var_directories: Sequence[str] = (),
 ) -> Inventory:
     """All hosts of the sources, and their variables. Later sources add and override.
 
     A source is a file or directory, also of ``cwd/inventories``; ``host1,host2``; or ``-``, which is
-    standard input. Scripts are run. ``extra_vars`` win over every other variable. Raises InputError that
+    standard input. Scripts are run. ``extra_vars`` win over every other variable; ``var_directories``
+    may hold more group_vars and host_vars, which win over those beside the sources. Raises InputError that
     names the file, the line and what to do.
     """
     if not sources:
@@ -59,7 +61,7 @@ def load(
     if not inventory.hosts:
         raise InputError(f"no hosts in {', '.join(sources)}: list them under all: hosts:")
     inventory.settle()
-    read_var_files(inventory, directories)
+    read_var_files(inventory, [*directories, *var_directories])
     return inventory
 
 

@@ -99,6 +99,22 @@ class Document:
                 )
             yield Entry(key.value, line_of(key), value)
 
+    def items(self, node: yaml.Node, what: str, each: str) -> list[yaml.Node]:
+        """The items of a list; nothing for null. ``each`` is how one begins: ``- name:``."""
+        if is_null(node):
+            return []
+        if not isinstance(node, yaml.SequenceNode):
+            found = "a mapping" if isinstance(node, yaml.MappingNode) else repr(node.value)
+            self.fail(
+                line_of(node), f"{what} must be a list, not {found}: begin each with '{each}'"
+            )
+        return list(node.value)
+
+    def value(self, node: yaml.Node) -> object:
+        """What YAML makes of the node."""
+        with self.at(line_of(node)):
+            return self._loader.construct_object(node, deep=True)
+
     def block(self, node: yaml.Node, what: str) -> VarBlock | None:
         """The variables in a mapping; None if there are none."""
         values, lines = {}, {}

@@ -31,7 +31,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from fleetpush.deploy.amounts import size
+from fleetpush.inventory.amounts import size
 from tests.benchmarks import table
 from tests.benchmarks.pair.bare import Bare
 from tests.benchmarks.pair.deploy import Deploy

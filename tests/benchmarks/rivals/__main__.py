@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fleetpush.deploy.amounts import link_rate, size
+from fleetpush.inventory.amounts import link_rate, size
 from tests.benchmarks.rivals import RIVALS, Outcome, RivalError
 from tests.benchmarks.rivals.bare import BareFleet, bare_fleet
 from tests.lab import netns

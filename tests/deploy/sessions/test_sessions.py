@@ -58,7 +58,9 @@ async def begun(options: DeployOptions) -> AsyncIterator[tuple[Sessions, list[Pl
 
 
 async def push(options: DeployOptions, sessions: Sessions, places: list[Place]) -> RunReport:
-    return await Run(options, Deaf(), among=Gathering(places, sessions)).execute()
+    each = {place.name: sessions[place.name] for place in places}
+    among = Gathering(places, each, sessions.connectors)
+    return await Run(options, Deaf(), among=among).execute()
 
 
 async def pids(sessions: Sessions) -> dict[str, int]:

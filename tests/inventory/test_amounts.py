@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpush.deploy import amounts
+from fleetpush.inventory import amounts
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,191 @@
+"""Does the tasks of plays on hosts: one SSH connection a host for all of them, and an agent that stays."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from fleetpush.deploy.fleet import dest_of
+from fleetpush.deploy.play.asking import outcome, question
+from fleetpush.deploy.play.performer import Call, Outcome
+from fleetpush.deploy.play.pushing import Pushes, files_of
+from fleetpush.deploy.progress import Notice
+from fleetpush.deploy.sessions.fleet import Sessions
+from fleetpush.errors import HostFailure
+from fleetpush.remote.target import target_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fleetpush.deploy.options import DeployOptions
+    from fleetpush.deploy.play.events import PlayObserver
+    from fleetpush.deploy.play.options import PlayOptions
+    from fleetpush.deploy.play.performer import Performer
+    from fleetpush.deploy.progress import Level
+    from fleetpush.deploy.sessions.session import Session
+    from fleetpush.inventory.model import Host, Inventory
+    from fleetpush.playbook.model import Become, Task
+    from fleetpush.remote.connection import Target
+    from fleetpush.remote.settings import BecomeMethod
+
+
+def performer_for(options: PlayOptions, inventory: Inventory, observer: PlayObserver) -> Performer:
+    """The performer that does tasks over SSH, as ``options.ssh`` says; ``observer`` hears of its progress."""
+    return SessionPerformer(options, observer)
+
+
+class SessionPerformer:
+    """A session for each host and, where tasks become somebody else there, one more over its connection.
+
+    A host's connection is called by its name; an agent by that and whom it runs as.
+    """
+
+    def __init__(self, options: PlayOptions, observer: PlayObserver) -> None:
+        self._options = options
+        self._observer = observer
+        self._began = time.monotonic()
+        self._sessions = Sessions(options.ssh)
+        self._pushes = Pushes(options, self._sessions.connectors, self._notice)
+        self._hosts: dict[str, Host] = {}
+        self._agents: dict[str, set[str]] = {}
+        self._awake = False
+
+    # -- Performer
+
+    async def begin(self, hosts: Sequence[Host]) -> Mapping[str, Outcome]:
+        """Connects; agents are started by the first task, which says whom they run as."""
+        if not self._awake:
+            self._awake = True
+            await self._sessions.__aenter__()
+        await self._sessions.end([host.name for host in hosts])  # of one that was lost before
+        self._hosts |= {host.name: host for host in hosts}
+        targets = {host.name: self._target(host, None) for host in hosts}
+        failures = await self._sessions.connect(targets)
+        for name in failures:
+            await self._sessions.end([name])
+        return {name: Outcome.of(failure) for name, failure in failures.items()}
+
+    async def perform(
+        self, task: Task, calls: Mapping[str, Call], check: bool
+    ) -> Mapping[str, Outcome]:
+        """Asks each host's agent, or lets all of them take part in an exchange."""
+        agents = {name: self._agent(name, call.become) for name, call in calls.items()}
+        failures = await self._sessions.start(agents.values())
+        outcomes = {
+            name: Outcome.of(failures[agent]) for name, agent in agents.items() if agent in failures
+        }
+        left = {name: call for name, call in calls.items() if name not in outcomes}
+        if task.action in ("push", "activate"):
+            done = await self._deliver(task.action == "push", agents, left, check=check)
+        else:
+            done = await self._ask(agents, left, check=check)
+        return {**outcomes, **done}
+
+    async def release(self, hosts: Sequence[str]) -> None:
+        """Their agents leave, and their connections end."""
+        names = [agent for host in hosts for agent in self._agents.pop(host, set())]
+        await self._sessions.end([*names, *hosts])
+
+    async def close(self) -> None:
+        """All agents leave."""
+        if self._awake:
+            self._awake = False
+            await self._sessions.__aexit__(None, None, None)
+            for text in self._sessions.warnings:
+                self._notice("warning", text)
+
+    # -- sessions
+
+    def _agent(self, name: str, become: Become) -> str:
+        """The session of ``name`` in which tasks that say ``become`` are done."""
+        target = self._target(self._hosts[name], become)
+        user = target.become
+        agent = f"{name}\0{user.user}\0{user.method}" if user else f"{name}\0"
+        self._agents.setdefault(name, set()).add(agent)
+        self._sessions.add_beside(agent, target, name)
+        return agent
+
+    def _target(self, host: Host, become: Become | None) -> Target:
+        settings = self._options.ssh
+        if become is not None:
+            # What is not said is as the command line has it; a template is filled in by now.
+            wanted, user = cast("bool | None", become.become), cast("str | None", become.user)
+            method = cast("BecomeMethod | None", become.method)
+            settings = replace(
+                settings,
+                become=settings.become if wanted is None else wanted,
+                become_user=user or settings.become_user,
+                become_method=method or settings.become_method,
+            )
+        return target_of(host, settings, lambda text: self._notice("warning", text))
+
+    # -- tasks
+
+    async def _ask(
+        self, agents: Mapping[str, str], calls: Mapping[str, Call], *, check: bool
+    ) -> dict[str, Outcome]:
+        outcomes: dict[str, Outcome] = {}
+        questions: dict[str, tuple[str, Mapping[str, Any]]] = {}
+        for name, call in calls.items():
+            try:
+                questions[agents[name]] = question(call, check=check)
+            except ValueError as error:
+                outcomes[name] = Outcome("failed", "bad_command", f"{error}: {call.arguments}")
+        answers = await self._sessions.ask(questions)
+        for name, call in calls.items():
+            if name not in outcomes:
+                outcomes[name] = outcome(call, answers[agents[name]])
+        return outcomes
+
+    async def _deliver(
+        self, push: bool, agents: Mapping[str, str], calls: Mapping[str, Call], *, check: bool
+    ) -> dict[str, Outcome]:
+        """A push, or the switch to what was pushed before."""
+        wanted = self._pushes.wanted(calls) if push else self._pushes.again(calls)
+        text = "nothing was pushed to it in these plays that could be switched to"
+        missing = {
+            name: Outcome("failed", "nothing_pushed", text) for name in calls if name not in wanted
+        }
+        if check:
+            return {**missing, **await self._compare(agents, wanted)}
+        sessions: dict[str, Session] = {name: self._sessions[agents[name]] for name in wanted}
+        targets = {name: session.target for name, session in sessions.items()}
+        hosts = {name: self._hosts[name] for name in wanted}
+        return {**missing, **await self._pushes.run(hosts, targets, sessions, wanted)}
+
+    async def _compare(
+        self, agents: Mapping[str, str], wanted: Mapping[str, DeployOptions]
+    ) -> dict[str, Outcome]:
+        """Changed is what has other content now."""
+        files: dict[tuple[str, ...], list[tuple[str, int, str]]] = {}
+        for options in wanted.values():
+            if options.sources not in files:
+                files[options.sources] = await asyncio.to_thread(files_of, options)
+        dests = {name: dest_of(self._hosts[name], options) for name, options in wanted.items()}
+        questions: dict[str, tuple[str, Mapping[str, Any]]] = {
+            agents[name]: ("compare", {"dest": dests[name], "files": files[options.sources]})
+            for name, options in wanted.items()
+        }
+        answers = await self._sessions.ask(questions)
+        return {
+            name: _would(answers[agents[name]], dests[name], files[options.sources])
+            for name, options in wanted.items()
+        }
+
+    def _notice(self, level: str, text: str) -> None:
+        at = time.monotonic() - self._began
+        self._observer.handle(Notice(at, cast("Level", level), text))
+
+
+def _would(
+    answer: dict[str, Any] | HostFailure, dest: str, files: list[tuple[str, int, str]]
+) -> Outcome:
+    """What a push would have come to."""
+    if isinstance(answer, HostFailure):
+        return Outcome.of(answer)
+    names = ("path", "size", "sha256")
+    told = [dict(zip(names, file, strict=True)) for file in files]
+    result = {"msg": "", "dest": dest, "files": told}
+    return Outcome("ok" if answer["same"] else "changed", result=result)

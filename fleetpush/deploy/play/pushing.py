@@ -1,0 +1,161 @@
+"""Pushes in a play: hosts that are told the same take part in one exchange, over the sessions they have."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fleetpush.deploy.fleet import place_of
+from fleetpush.deploy.history.files import RememberedFiles
+from fleetpush.deploy.history.history import History
+from fleetpush.deploy.history.recorder import history_or_none, recording
+from fleetpush.deploy.options import DeployOptions
+from fleetpush.deploy.play.performer import Outcome
+from fleetpush.deploy.play.watching import PushWatch
+from fleetpush.deploy.results import HostStatus
+from fleetpush.deploy.runner import Run
+from fleetpush.deploy.sessions.enlistment import Gathering
+from fleetpush.errors import HostFailure, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from fleetpush.deploy.play.options import PlayOptions
+    from fleetpush.deploy.play.performer import Call
+    from fleetpush.deploy.results import HostResult, RunReport
+    from fleetpush.deploy.sessions.session import Session
+    from fleetpush.inventory.model import Host
+    from fleetpush.remote.connection import Target
+    from fleetpush.remote.connectors import Connectors
+
+_PLACE = ("dest", "release_dir")
+"""What may differ from host to host in one exchange."""
+
+
+class Pushes:
+    """``warn`` hears what is not one host's. Remembers what each host was pushed, for ``activate``."""
+
+    def __init__(
+        self,
+        options: PlayOptions,
+        connectors: Connectors,
+        notice: Callable[[str, str], None],
+    ) -> None:
+        """``notice``: told a level and a text."""
+        self._options = options
+        self._connectors = connectors
+        self._notice = notice
+        self._pushed: dict[str, DeployOptions] = {}
+
+    def wanted(self, calls: Mapping[str, Call]) -> dict[str, DeployOptions]:
+        """What each host is pushed."""
+        found = {}
+        for name, call in calls.items():
+            options = self._deploy_options(call.arguments)
+            self._pushed[name] = options
+            found[name] = options
+        return found
+
+    def again(self, calls: Mapping[str, Call]) -> dict[str, DeployOptions]:
+        """What each host that was pushed something is to switch to; the others are missing."""
+        found = {}
+        for name, call in calls.items():
+            if name not in self._pushed:
+                continue
+            together = bool(call.arguments.get("together"))
+            threshold: Any = call.arguments.get("threshold")
+            found[name] = replace(
+                self._pushed[name],
+                activate="together" if together or threshold is not None else "each",
+                min_success=threshold,
+            )
+        return found
+
+    def _deploy_options(self, given: Mapping[str, Any]) -> DeployOptions:
+        names = {field.name for field in fields(DeployOptions)}
+        said = {name: value for name, value in given.items() if name in names}
+        return DeployOptions(
+            sources=tuple(given["src"]),
+            inventories=self._options.inventories,
+            extra_vars=self._options.extra_vars,
+            ssh=self._options.ssh,
+            **said,
+        )
+
+    async def run(
+        self,
+        hosts: Mapping[str, Host],
+        targets: Mapping[str, Target],
+        sessions: Mapping[str, Session],
+        wanted: Mapping[str, DeployOptions],
+    ) -> dict[str, Outcome]:
+        """Delivers to each host what is ``wanted`` there. Raises InputError for sources that cannot be."""
+        groups: dict[DeployOptions, dict[str, DeployOptions]] = {}
+        for name, options in wanted.items():
+            alike = replace(options, dest=None, release_dir=None)
+            groups.setdefault(alike, {})[name] = options
+        outcomes: dict[str, Outcome] = {}
+        for group in groups.values():
+            places = [
+                place_of(hosts[name], options, targets[name]) for name, options in group.items()
+            ]
+            among = Gathering(places, sessions, self._connectors)
+            report = await self._one(next(iter(group.values())), among)
+            outcomes |= {result.host: outcome_of(result, report) for result in report.results}
+        return outcomes
+
+    async def _one(self, options: DeployOptions, among: Gathering) -> RunReport:
+        # So that it can be looked at, and tried again, as a deploy of its own.
+        limited = replace(options, limit=",".join(place.name for place in among.places))
+        history = history_or_none(self._options.state_dir, self._warn)
+        memory = None if history is None else RememberedFiles(History(history.state_dir))
+        watch = PushWatch(self._notice)
+        async with recording(history, limited, watch, self._warn) as recorder:
+            return await Run(options, recorder, among=among, memory=memory).execute()
+
+    def _warn(self, text: str) -> None:
+        self._notice("warning", text)
+
+
+def outcome_of(result: HostResult, report: RunReport) -> Outcome:
+    """What a host's result of an exchange is to a play."""
+    kept = {
+        "dest": result.dest,
+        "digest": result.digest,
+        "run_id": report.run_id,
+        "bytes_received": result.bytes_received,
+        "files": [
+            {"path": file.path, "size": file.size, "sha256": file.sha256} for file in report.files
+        ],
+    }
+    if not result.status.good:
+        unreachable = result.status is HostStatus.UNREACHABLE
+        return Outcome.of(HostFailure(result.slug, result.message, unreachable), **kept)
+    if report.error:
+        text = f"verified, and not switched: {report.error}"
+        return Outcome("failed", "held_back", text, {**kept, "msg": text})
+    changed = result.changed or result.status is HostStatus.VERIFIED
+    return Outcome("changed" if changed else "ok", result={**kept, "msg": ""})
+
+
+def files_of(options: DeployOptions) -> list[tuple[str, int, str]]:
+    """Path, size and SHA-256 in hex of each source: what a look beforehand compares. Raises InputError."""
+    from fleetpush.deploy.source import layout_of  # noqa: PLC0415 - only a look beforehand wants it
+
+    paths = [Path(source) for source in options.sources]
+    layout, _ = layout_of(paths, options.chunk_size, 1)
+    return [
+        (file.path, file.size, _sha256(path))
+        for file, path in zip(layout.files, paths, strict=True)
+    ]
+
+
+def _sha256(path: Path) -> str:
+    import hashlib  # noqa: PLC0415 - as above
+
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"cannot read the source {path}: {error.strerror}") from error
