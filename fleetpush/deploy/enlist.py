@@ -32,6 +32,11 @@ REPORTS_A_SECOND = 400
 """Progress messages that all agents together may send in a second."""
 
 
+def stamp_now() -> str:
+    """How a release is called that begins now (UTC)."""
+    return time.strftime("%Y%m%d%H%M%S", time.gmtime())
+
+
 class Memory(Protocol):
     """What earlier runs left to know: files that hosts have shown to hold."""
 
@@ -57,7 +62,7 @@ class Enlistment:
         self._connectors = connectors
         self._run_id = run_id
         self._draining = draining
-        self._stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime())
+        self._stamp = stamp_now()
         """How the run's release begins, on every host that has not seen its content before."""
         self._common: dict[str, Any] = {}
         self._manifest = b""

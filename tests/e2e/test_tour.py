@@ -1,7 +1,8 @@
-"""The tour of README for whoever has an Ansible inventory, taken word for word."""
+"""The tours of README, taken word for word."""
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -19,10 +20,33 @@ README = Path(__file__).parents[2] / "README.md"
 HOSTS = 3
 
 
-def commands() -> list[list[str]]:
-    text = README.read_text().partition("### With an Ansible setup")[2]
-    block = text.partition("```sh\n")[2].partition("```")[0]
-    return [shlex.split(line, comments=True) for line in block.splitlines()]
+def block(heading: str, kind: str) -> str:
+    """The first block of this kind below a heading."""
+    text = README.read_text().partition(f"### {heading}\n")[2]
+    return text.partition(f"```{kind}\n")[2].partition("```")[0]
+
+
+def take(desk: Desk, heading: str) -> list[str]:
+    """Does what is written there, and returns what was printed; a comment may say how it exits."""
+    told: list[str] = []
+    for line in block(heading, "sh").splitlines():
+        words = shlex.split(line, comments=True)
+        assert words[0] == "fleetpush"
+        said = re.search(r"# exit (\d+)", line)
+        done = subprocess.run(
+            [sys.executable, "-m", "fleetpush", *words[1:]],
+            cwd=desk.root,
+            env=desk.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        wanted = int(said[1]) if said else 0
+        assert done.returncode == wanted, (words, done.stdout, done.stderr)
+        told.append(done.stdout)
+    return told
 
 
 def lay_out(desk: Desk) -> None:
@@ -51,25 +75,10 @@ def lay_out(desk: Desk) -> None:
     (ssh / "known_hosts").write_text(desk.fleet.known_hosts.read_text())
 
 
-def test_the_tour(desk: Desk) -> None:
+def test_with_an_ansible_setup(desk: Desk) -> None:
     lay_out(desk)
     source = desk.source(1024 * 1024)
-    told: list[str] = []
-    for words in commands():
-        assert words[0] == "fleetpush"
-        done = subprocess.run(
-            [sys.executable, "-m", "fleetpush", *words[1:]],
-            cwd=desk.root,
-            env=desk.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=100,
-        )
-        assert done.returncode == 0, (words, done.stdout, done.stderr)
-        told.append(done.stdout)
-    graph, host, check, plan, most, rest = told
+    graph, host, check, plan, most, rest = take(desk, "With an Ansible setup")
     assert "|--@web:" in graph
     assert "group_vars/web.yml:1" in host
     assert "3" in check
@@ -77,3 +86,26 @@ def test_the_tour(desk: Desk) -> None:
     assert "already there" not in most
     assert "(2 already there)" in rest
     assert len(desk.copies(HOSTS, source)) == HOSTS
+
+
+def test_releases_and_roll_outs(desk: Desk) -> None:
+    lay_out(desk)
+    heading = "Releases and roll-outs"
+    (desk.root / "release.yaml").write_text(block(heading, "yaml"))
+    desk.source(300_000, "v1.pt")
+    second = desk.source(300_000, "v2.pt")
+    desk.source(0, "empty.pt")
+    told = take(desk, heading)
+    _, again, canary, broken, back, down, retried, _, all_back = told
+    assert "(3 already there)" in again
+    assert "web[1-3] (3) : ok=2" in canary
+    assert "untouched         2  web[2-3]" in broken
+    assert "back from" in back
+    assert "web1 (1)" in back
+    assert "unreachable: " in down
+    assert "to 1 host" in retried
+    assert "web[1-3] (3)" in all_back
+    page = (desk.root / "run.html").read_text()
+    assert "db1" in page
+    assert len(desk.copies(HOSTS, second, "model/current/v2.pt")) == HOSTS
+    desk.no_agent_is_left()

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fleetpush.deploy.enlist import stamp_now
 from fleetpush.deploy.fleet import place_of
 from fleetpush.deploy.history.files import RememberedFiles
 from fleetpush.deploy.history.history import History
@@ -47,6 +48,7 @@ class Pushes:
         self._connectors = connectors
         self._notice = notice
         self._pushed: dict[str, DeployOptions] = {}
+        self._stamp = stamp_now()  # one name for a release in all batches
 
     def wanted(self, calls: Mapping[str, Call]) -> dict[str, DeployOptions]:
         """What each host is pushed."""
@@ -100,7 +102,7 @@ class Pushes:
             places = [
                 place_of(hosts[name], options, targets[name]) for name, options in group.items()
             ]
-            among = Gathering(places, sessions, self._connectors)
+            among = Gathering(places, sessions, self._connectors, self._stamp)
             report = await self._one(next(iter(group.values())), among)
             outcomes |= {result.host: outcome_of(result, report) for result in report.results}
         return outcomes

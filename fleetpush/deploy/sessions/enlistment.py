@@ -26,6 +26,8 @@ class Gathering(NamedTuple):
     places: list[Place]
     sessions: Mapping[str, Session]
     connectors: Connectors
+    stamp: str = ""
+    """How a release begins that none of them has yet; "" for the time of this exchange."""
 
 
 class SessionEnlistment(Enlistment):
@@ -41,6 +43,7 @@ class SessionEnlistment(Enlistment):
     ) -> None:
         super().__init__(options, among.connectors, run_id, draining, memory)
         self._sessions = among.sessions
+        self._stamp = among.stamp or self._stamp
 
     async def _connect(self, member: Member, target: Target) -> None:
         member.enter(HostPhase.CONNECTING)
