@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Part of every key: entries of another format are not found."""
 
-ENTRIES = 64
-"""Kept at most, the last used ones. The largest entry is some 32 MiB, a usual one 32 KiB."""
+ENTRIES = {"manifest": 64, "sum": 4096}
+"""Kept of a kind, the last used ones. A manifest has some 32 KiB, at most 32 MiB; a sum 64 bytes."""
 
 
 class Cache:
@@ -56,11 +56,12 @@ class Cache:
                 except BaseException:
                     Path(file.name).unlink(missing_ok=True)
                     raise
-            self._prune()
+            self._prune(kind)
 
-    def _prune(self) -> None:
-        entries = sorted(self._directory.glob("*-*.cache"), key=lambda p: p.stat().st_mtime_ns)
-        for path in entries[:-ENTRIES]:
+    def _prune(self, kind: str) -> None:
+        found = self._directory.glob(f"{kind}-*.cache")
+        entries = sorted(found, key=lambda p: p.stat().st_mtime_ns)
+        for path in entries[: -ENTRIES[kind]]:
             path.unlink(missing_ok=True)
 
     def _path(self, kind: str, files: Sequence[FileIdentity], more: tuple[object, ...]) -> Path:

@@ -155,11 +155,11 @@ def test_the_cache_keeps_the_last_used(tmp_path: Path, reads: list[int]) -> None
     write(tmp_path / "f", 0)
     write(tmp_path / "g", BLOCK)
     make(tmp_path / "g", cache=tmp_path / "cache")
-    for number in range(1, ENTRIES + 10):
+    for number in range(1, ENTRIES["manifest"] + 10):
         make(tmp_path / "f", cache=tmp_path / "cache", chunk_size=number * BLOCK)
         make(tmp_path / "g", cache=tmp_path / "cache")
     assert len(reads) == 1
-    assert len(list((tmp_path / "cache").iterdir())) == ENTRIES
+    assert len(list((tmp_path / "cache").iterdir())) == ENTRIES["manifest"]
     assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
 
 
