@@ -81,6 +81,7 @@ class Agent:
 
     def _exchange_ended(self) -> None:
         self._exchange = None
+        self._control.grace = 0.0
         if not self._stays:
             self._loop.stop()
 

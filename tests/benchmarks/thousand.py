@@ -2,6 +2,7 @@
 
     .venv/bin/python -m tests.benchmarks.thousand [--hosts 1000] [--size 4M] [--chunk-size 64K]
     .venv/bin/python -m tests.benchmarks.thousand --hosts 8 --size 5G --chunk-size auto --no-clush
+    .venv/bin/python -m tests.benchmarks.thousand --hosts 200 --activate together --no-clush
 
 Needs root, openssh-server and (for the comparison) clustershell. Prints a table, and JSON with ``--json``.
 Times are of this run on this machine; what carries over is the ratio of the two.
@@ -59,6 +60,7 @@ def deploy(
         *(sys.executable, "-m", "fleetpush", "deploy", str(source), "-i", str(inventory)),
         *(() if options.chunk_size == "auto" else ("--chunk-size", options.chunk_size)),
         *("--topology", options.topology, "--forks", str(options.forks)),
+        *("--activate", options.activate, "--state-dir", str(work / "state")),
         *("--ssh-config", str(config), "--progress", "plain", "-o", "json"),
     ]
     result = work / "result.json"
@@ -85,6 +87,7 @@ def deploy(
         "bootstrap_s": timing["bootstrap_s"],
         "makespan_s": timing["makespan_s"],
         "total_s": timing["total_s"],
+        "activation_spread_s": timing["activation_spread_s"],
         "wall_s": wall,
         "origin_copies": traffic["origin_bytes_sent"] / source.stat().st_size,
         "control_share": traffic["control_bytes"] / max(1, traffic["peer_bytes_sent"]),
@@ -231,6 +234,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--size", default="4M")
     parser.add_argument("--chunk-size", default="64K")
     parser.add_argument("--topology", default="mesh")
+    parser.add_argument("--activate", default="each")
     # Handshakes at once. The default of 128 suits hosts with processors of their own; here all thousand
     # share those of this machine, and only take them from each other.
     parser.add_argument("--forks", type=int, default=8 * (os.cpu_count() or 1))

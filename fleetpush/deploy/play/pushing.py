@@ -20,8 +20,9 @@ from fleetpush.deploy.sessions.enlistment import Gathering
 from fleetpush.errors import HostFailure, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
+    from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.play.options import PlayOptions
     from fleetpush.deploy.play.performer import Call
     from fleetpush.deploy.results import HostResult, RunReport
@@ -108,16 +109,42 @@ class Pushes:
         return outcomes
 
     async def _one(self, options: DeployOptions, among: Gathering) -> RunReport:
-        # So that it can be looked at, and tried again, as a deploy of its own.
-        limited = replace(options, limit=",".join(place.name for place in among.places))
+        recorded = as_one(options, among.places)
         history = history_or_none(self._options.state_dir, self._warn)
         memory = None if history is None else RememberedFiles(History(history.state_dir))
         watch = PushWatch(self._notice)
-        async with recording(history, limited, watch, self._warn) as recorder:
+        async with recording(history, recorded, watch, self._warn) as recorder:
             return await Run(options, recorder, among=among, memory=memory).execute()
 
     def _warn(self, text: str) -> None:
         self._notice("warning", text)
+
+
+def as_one(options: DeployOptions, places: Sequence[Place]) -> DeployOptions:
+    """The deploy that would do the same: so can the push be looked at, tried again and resumed."""
+    limit = ",".join(place.name for place in places)
+    if options.release_dir is not None:
+        where = {place.name: place.release_dir for place in places}
+        return replace(options, limit=limit, release_dir=_template(where))
+    return replace(options, limit=limit, dest=_template({p.name: p.dest for p in places}))
+
+
+def _template(by_host: Mapping[str, str]) -> str:
+    """A template that comes to each host's own value."""
+    values = set(by_host.values())
+    if len(values) == 1:
+        return values.pop()
+    pairs = (f"{_literal(name)}: {_literal(value)}" for name, value in by_host.items())
+    return "{{ {" + ", ".join(pairs) + "}[inventory_hostname] }}"
+
+
+def _literal(text: str) -> str:
+    """As a template has it, where a backslash is one: what holds both quotes is put together."""
+    if "'" not in text:
+        return f"'{text}'"
+    if '"' not in text:
+        return f'"{text}"'
+    return "(" + ' ~ "\'" ~ '.join(f"'{part}'" for part in text.split("'")) + ")"
 
 
 def outcome_of(result: HostResult, report: RunReport) -> Outcome:

@@ -42,6 +42,7 @@ class Sessions:
         self._connectors = Connectors(settings)
         self._sessions: dict[str, Session] = {}
         self._watch: asyncio.Task[None] | None = None
+        self._starting = asyncio.Semaphore(settings.forks)
 
     async def __aenter__(self) -> Sessions:
         self._watch = asyncio.create_task(self._keep_alive())
@@ -74,7 +75,7 @@ class Sessions:
 
         async def one(session: Session) -> None:
             await session.connect(self._connectors)
-            await session.begin()
+            await self._begin(session)
 
         await _all(one(session) for session in new)
         return self._failures(targets)
@@ -89,8 +90,13 @@ class Sessions:
         """Starts the agents of those that are connected and have none; returns why some have none."""
         wanted = list(names)
         idle = [self._sessions[name] for name in wanted if not self._sessions[name].begun]
-        await _all(session.begin() for session in idle)
+        await _all(self._begin(session) for session in idle)
         return self._failures(wanted)
+
+    async def _begin(self, session: Session) -> None:
+        """So many at once as there are handshakes: each agent's code waits in memory until it is sent."""
+        async with self._starting:
+            await session.begin()
 
     def add_beside(self, name: str, target: Target, other: str) -> None:
         """A session called ``name`` over the connection of ``other``, if there is none yet."""
