@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import http.server
 import os
+import signal
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.desk import name
-from tests.e2e.hosts import digest
+from tests.e2e.hosts import digest, partials, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -258,3 +260,44 @@ def test_one_connection_and_one_agent_a_host_for_all_tasks(desk: Desk) -> None:
     for home in desk.homes(4):
         assert len(set((home / "agents").read_text().split())) == 1
         assert len(set((home / "connections").read_text().splitlines())) == 1
+
+
+SLOW = """
+- hosts: all
+  tasks:
+    - shell: echo $$ > pid; sleep 300
+      when: inventory_hostname == 'node0001'
+    - push: {src: model.pt, bwlimit: 100K}
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("at", ["command", "push"])
+def test_a_play_that_is_cut_off_leaves_nothing_running(
+    desk: Desk, how: signal.Signals, at: str
+) -> None:
+    source = desk.source(4_000_000)
+    playbook = desk.root / "slow.yaml"
+    playbook.write_text(SLOW.replace("model.pt", str(source)))
+    inventory = desk.inventory(3)
+    desk.known_hosts()
+    words = ["play", str(playbook), "-i", str(inventory), "--progress", "plain"]
+    limit = () if at == "command" else ("-l", "node0002,node0003")
+    command = desk.run(*words, "--ssh-config", str(desk.root / "ssh_config"), *limit)
+    pid = desk.home(0) / "pid"
+    if at == "command":
+        wait_until(lambda: pid.exists() and pid.read_text().strip(), 20, "the command runs")
+    else:
+        wait_until(lambda: len(partials(desk.home(1))) == 1, 20, "the push has begun")
+    command.send(how)
+    if how is signal.SIGTERM:
+        time.sleep(0.3)
+        command.send(how)  # the second cuts it off
+        assert command.outcome().exit == 143
+    else:
+        command.process.wait()
+    desk.no_agent_is_left(within=12)
+    if at == "command":
+        sleeper = int(pid.read_text())
+        wait_until(lambda: not Path(f"/proc/{sleeper}/exe").exists(), 8, "the command ended")
+    assert not (desk.home(1) / "model.pt").exists()
