@@ -10,7 +10,7 @@ from fleetpush.deploy.options import DeployOptions, SshOptions
 from fleetpush.deploy.topology import choose_topology
 
 if TYPE_CHECKING:
-    from fleetpush.cli.output import Output
+    from _typeshed import DataclassInstance
 
 
 def options_from(given: dict[str, Any]) -> DeployOptions:
@@ -28,8 +28,6 @@ def options_from(given: dict[str, Any]) -> DeployOptions:
     return DeployOptions(**{**same, **lists, "ssh": ssh, "encrypt": encrypt})
 
 
-def fields_of(
-    options: type[DeployOptions | SshOptions | Output], given: dict[str, Any]
-) -> dict[str, Any]:
+def fields_of(options: type[DataclassInstance], given: dict[str, Any]) -> dict[str, Any]:
     """The flags that are called like a field of ``options``."""
     return {field.name: given[field.name] for field in fields(options) if field.name in given}

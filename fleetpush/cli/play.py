@@ -1,6 +1,5 @@
 """``fleetpush play``: batches, commands, handlers and releases, as a playbook says."""
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +9,7 @@ from fleetpush.cli.conduct import Signals, conduct, guarded
 from fleetpush.cli.help_page import WHAT, WHEN
 from fleetpush.cli.job import Job
 from fleetpush.cli.option import option
+from fleetpush.cli.options import fields_of
 from fleetpush.cli.output import Conclusion, Output
 from fleetpush.cli.password import asked
 from fleetpush.cli.play_output import PlayOutput
@@ -128,14 +128,7 @@ def play(
     Written as Ansible's, with the actions push, command, shell, wait_for, activate and rollback.
     """
     given = dict(locals())
-    output = PlayOutput(
-        command="play",
-        progress=progress,
-        format=format,
-        color=color,
-        verbose=verbose,
-        log_file=log_file,
-    )
+    output = PlayOutput(command="play", **fields_of(PlayOutput, given))
     looks = [
         name for name in ("syntax_check", "list_tasks", "list_hosts", "list_tags") if given[name]
     ]
@@ -148,25 +141,14 @@ def options_from(given: dict[str, Any]) -> PlayOptions:
     """The options that the flags of ``play``, by parameter name, ask for. Raises UsageError."""
     if not given["inventories"]:
         raise UsageError("-i / --inventory is missing: which hosts are these plays for?")
-    names = [field.name for field in fields(SshOptions) if field.name in given]
-    ssh = SshOptions(**asked(given), **{name: given[name] for name in names})
-    return _options(given, ssh)
+    return _options(given, SshOptions(**asked(given), **fields_of(SshOptions, given)))
 
 
 def _options(given: dict[str, Any], ssh: SshOptions) -> PlayOptions:
-    return PlayOptions(
-        playbooks=tuple(given["playbooks"]),
-        inventories=tuple(given["inventories"] or ()),
-        limit=given["limit"],
-        extra_vars=tuple(given["extra_vars"] or ()),
-        tags=_names(given["tags"]),
-        skip_tags=_names(given["skip_tags"]),
-        start_at_task=given["start_at_task"],
-        check=given["check"],
-        deadline=given["deadline"],
-        state_dir=given["state_dir"],
-        ssh=ssh,
-    )
+    names = ("playbooks", "inventories", "extra_vars")
+    lists = {name: tuple(given[name] or ()) for name in names}
+    tags = {name: _names(given[name]) for name in ("tags", "skip_tags")}
+    return PlayOptions(**{**fields_of(PlayOptions, given), **lists, **tags, "ssh": ssh})
 
 
 def _names(given: list[str] | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fleetpush.cli.options import fields_of
 from fleetpush.cli.output import Output
 from fleetpush.cli.password import asked
 from fleetpush.deploy.options import DeployOptions
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from fleetpush.deploy.history.record import RunRecord
 
 _STDIN = "-"
+
+
+def output_of(command: str, given: dict[str, Any]) -> Output:
+    """What a verb's flags, by parameter name, say of what is shown."""
+    log_file = given["log_file"]
+    # The command changes to the run's own directory.
+    absolute = {"log_file": log_file.absolute() if log_file else None}
+    return Output(command=command, **{**fields_of(Output, given), **absolute})
 
 
 @dataclass(frozen=True)

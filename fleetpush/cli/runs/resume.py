@@ -14,7 +14,7 @@ from fleetpush.cli.deploy import execute
 from fleetpush.cli.help_page import WHAT
 from fleetpush.cli.option import option
 from fleetpush.cli.output import Output
-from fleetpush.cli.runs.again import Again, look_up
+from fleetpush.cli.runs.again import Again, look_up, output_of
 from fleetpush.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,15 +54,7 @@ def resume(
     variables that look like secrets are not recorded: give them again with -k, -K and -e.
     """
     given = dict(locals())
-    output = Output(
-        command="runs resume",
-        progress=progress,
-        format=format,
-        color=color,
-        verbose=verbose,
-        # The command changes to the run's own directory.
-        log_file=log_file.absolute() if log_file else None,
-    )
+    output = output_of("runs resume", given)
     place = state_dir.absolute() if state_dir else None
 
     def start() -> int:

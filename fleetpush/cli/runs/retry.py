@@ -7,8 +7,7 @@ import typer
 from fleetpush.cli import flags, run_flags
 from fleetpush.cli.conduct import conduct, guarded
 from fleetpush.cli.deploy import execute
-from fleetpush.cli.output import Output
-from fleetpush.cli.runs.again import look_up
+from fleetpush.cli.runs.again import look_up, output_of
 from fleetpush.errors import InputError
 
 
@@ -35,15 +34,7 @@ def retry(
     Where every host had ended well there is nothing to do: exit 0.
     """
     given = dict(locals())
-    output = Output(
-        command="runs retry",
-        progress=progress,
-        format=format,
-        color=color,
-        verbose=verbose,
-        # The command changes to the run's own directory.
-        log_file=log_file.absolute() if log_file else None,
-    )
+    output = output_of("runs retry", given)
     place = state_dir.absolute() if state_dir else None
 
     def start() -> int:
