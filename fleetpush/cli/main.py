@@ -8,6 +8,7 @@ import typer
 
 from fleetpush import __version__
 from fleetpush.cli.check import check
+from fleetpush.cli.clean import clean as clean_up
 from fleetpush.cli.config import config
 from fleetpush.cli.demo import demo
 from fleetpush.cli.deploy import deploy
@@ -38,6 +39,7 @@ app.command(epilog=EPILOG, cls=Verb)(play)
 app.command(epilog=EPILOG, cls=Verb)(rollback)
 app.command(epilog=EPILOG, cls=Verb)(plan)
 app.command(epilog=EPILOG, cls=Verb)(check)
+app.command("clean", epilog=EPILOG, cls=Verb)(clean_up)
 app.command(epilog=EPILOG, cls=Verb)(demo)
 app.command(epilog=EPILOG, cls=Verb)(simulate)
 app.command(epilog=EPILOG, cls=Verb)(config)

@@ -116,3 +116,19 @@ def test_forth(desk: Desk) -> None:
     assert holds(desk, "model.pt", content) == list(range(HOSTS))
     assert {tuple(contents(home)) for home in desk.homes(HOSTS)} == {("model.pt",)}
     assert "complete" in resume(desk).stdout
+
+
+def test_clean_takes_away_what_nobody_will_resume(desk: Desk) -> None:
+    before, source = cut_off_between_two_switches(desk, ("--dest", "model.pt"), "model.pt")
+    config = str(desk.root / "ssh_config")
+    words = ("clean", "-i", str(desk.inventory(HOSTS)), "--ssh-config", config)
+    look = desk.run(*words, "--check").outcome()
+    assert look.exit == 0
+    assert "would remove 1 file, " in look.stdout
+    assert f": node[0001-{HOSTS:04}] ({HOSTS})" in look.stdout
+    done = desk.run(*words, "-o", "json").outcome()
+    assert done.document["hosts"]["ok"] == HOSTS
+    for i in range(HOSTS):
+        assert contents(desk.home(i)) == ["model.pt"]
+    assert holds(desk, "model.pt", before) == [LOST]
+    assert len(holds(desk, "model.pt", source.read_bytes())) == HOSTS - 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-from fleetpush.agent.tasks import command, comparing, releasing, waiting
+from fleetpush.agent.tasks import cleaning, command, comparing, releasing, waiting
 from fleetpush.errors import HostError
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 JOBS: dict[str, Job] = {
     "command": command.run,
     "wait_for": waiting.wait_for,
+    "clean": cleaning.clean,
     "compare": comparing.compare,
     "roll_back": releasing.roll_back,
     "undo": releasing.undo,
