@@ -277,9 +277,10 @@ class Exchange:
 
         Whether anything is another now, and where what was there could not be kept.
         """
-        together = self._config["activate"] == "together"
+        # The release before is what would be gone back to.
+        keeps = self._config["activate"] == "together" and self._releases is None
         changed = self._host_store().staged
-        lost = self._host_store().activate(keep_old=together)
+        lost = self._host_store().activate(keep_old=keeps)
         if self._releases is not None:
             changed = self._releases.switch(self._release)
         self._switched = True

@@ -28,6 +28,7 @@ class Health(http.server.ThreadingHTTPServer):
     """What every host's model server would answer; ``sick`` are addresses."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self) -> None:
         super().__init__(("0.0.0.0", 0), _Answer)
@@ -185,7 +186,7 @@ EACH = """
       wait_for:
         host: "{{ ansible_host }}"
         port: "{{ 1 if inventory_hostname == 'node0003' else port }}"
-        timeout: 1s
+        timeout: 3s
     - name: a push
       push: {src: first.pt, dest: blocked.pt}
     - name: what comes first
