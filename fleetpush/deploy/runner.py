@@ -307,7 +307,8 @@ class Run:
         member.succeed()
 
     def _succeeded(self, member: Member, message: dict[str, Any]) -> None:
-        if self._conductor is not None:
+        # Hosts that switch together stay to the end: what they keep to go back to goes only then.
+        if self._conductor is not None and self._options.activate != "together":
             self._conductor.finished(member)
 
     def _lost(self, member: Member, message: dict[str, Any]) -> None:

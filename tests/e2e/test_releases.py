@@ -87,18 +87,17 @@ def test_going_back_names_who_cannot_and_takes_the_others_along(desk: Desk) -> N
     assert active(desk) == [versions[0], b"", versions[1], versions[0]]
 
 
-def test_together_all_switch_within_the_same_moment(desk: Desk) -> None:
-    inventory = desk.inventory(HOSTS)
-    for place in (("--release-dir", "app"), ("--dest", "plain.pt")):
-        source = desk.source(200_000)
-        found = desk.deploy(source, inventory, "--activate", "together", *place)
-        assert found.exit == 0
-        assert found.document["hosts"]["activated"] == HOSTS
-        assert 0 <= found.document["timing"]["activation_spread_s"] < 30
-        path = "app/current/model.pt" if "app" in place else "plain.pt"
-        assert len(desk.copies(HOSTS, source, path)) == HOSTS
-    for home in desk.homes(HOSTS):
-        assert sorted(path.name for path in home.iterdir()) == ["app", "plain.pt"]
+def test_together_all_switch_and_nothing_is_left(desk: Desk) -> None:
+    many = 30  # more than stay with a mesh when nobody needs them
+    source = desk.source(200_000)
+    found = desk.deploy(source, desk.inventory(many), "--activate", "together")
+    assert found.exit == 0
+    assert found.document["hosts"]["activated"] == many
+    assert 0 <= found.document["timing"]["activation_spread_s"] < 30
+    desk.nothing_but(many, "model.pt")
+    source = desk.source(200_000)
+    assert release(desk, source, desk.inventory(HOSTS), "--activate", "together").exit == 0
+    assert active(desk) == [source.read_bytes()] * HOSTS
 
 
 def test_together_one_that_fails_keeps_all_as_they_were(desk: Desk) -> None:
