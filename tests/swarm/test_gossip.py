@@ -242,6 +242,16 @@ def test_invented_peers_take_no_room_from_those_that_are_there():
     assert talk.believed() == []
 
 
+def test_what_is_no_news_any_more_is_told_again():
+    talk = linked_pair()
+    talk.run(10)
+    peer = talk.peers["h0"]
+    assert not peer.members.news
+    told = [e for e in peer.handle(events.TimerFired(), talk.now) if e.peer == "h1"]
+    _, said = rumour.unpacked(told[0].frame.payload, CELLS)
+    assert {one.peer for one in said} == {"h0", ORIGIN}
+
+
 def test_a_message_over_no_link_is_not_listened_to():
     talk = linked_pair()
     peer = talk.peers["h0"]
