@@ -214,11 +214,9 @@ class Gossip:
     # -- links
 
     def _contact(self, event: Contact, now: float) -> None:
-        member = self.members.add(event.peer, event.address)
-        if member is not None:
-            member.met = True
-            if event.dial:
-                self._open(member, now)
+        member = self.members.name(event.peer, event.address)
+        if member is not None and event.dial:
+            self._open(member, now)
 
     def _open(self, member: Member, now: float) -> None:
         if member.id not in self._heard_at and member.id not in self._opening:

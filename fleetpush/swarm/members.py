@@ -39,8 +39,8 @@ class Member:
     """Another peer. ``met``: a link to it stood, or the run named it; ``since``: when its state began."""
 
     __slots__ = (
-        "address", "avoid_until", "failures", "has", "id", "incarnation", "linked", "met", "packed",
-        "since", "state",
+        "address", "avoid_until", "failures", "has", "id", "incarnation", "linked", "met", "named",
+        "packed", "since", "state",
     )  # fmt: skip
 
     def __init__(self, peer: str, address: str) -> None:
@@ -52,6 +52,8 @@ class Member:
         self.has = 0
         self.linked = False
         self.met = False
+        self.named = False
+        """The run said where we reach it; it may not know that itself."""
         self.failures = 0
         """Dials in vain since it was last heard to live."""
         self.avoid_until = 0.0
@@ -111,6 +113,15 @@ class Members:
             self._tell(self.news, member)
         return member
 
+    def name(self, peer: str, address: str) -> Member | None:
+        """As ``add``; the run says it, and nobody else is believed about the address."""
+        member = self.add(peer, address)
+        if member is not None:
+            member.address = address
+            member.met = member.named = True
+            member.packed = None
+        return member
+
     def _make_room(self) -> bool:
         if len(self._order) > 2 * len(self._table) + 8:
             self._order = list(self._table)
@@ -164,8 +175,9 @@ class Members:
             self.incarnation = min(said.incarnation + 1, rumour.MAX_INCARNATION)
 
     def _heard_itself(self, member: Member, said: Rumour) -> None:
-        if (member.incarnation, member.address) != (said.incarnation, said.address):
-            member.incarnation, member.address = said.incarnation, said.address
+        address = member.address if member.named else said.address
+        if (member.incarnation, member.address) != (said.incarnation, address):
+            member.incarnation, member.address = said.incarnation, address
             member.packed = None
             self._tell(self.news, member)
         self.lives(member)
@@ -176,7 +188,9 @@ class Members:
             if ahead == 0 and member.state == ALIVE:
                 self.suspect(member, now)
         elif 0 < ahead <= JUMP:
-            member.incarnation, member.address = said.incarnation, said.address
+            member.incarnation = said.incarnation
+            if not member.named:
+                member.address = said.address
             member.packed = None
             self._tell(self.news, member)
             self.lives(member)

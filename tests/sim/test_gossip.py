@@ -43,7 +43,7 @@ def played(scenario):
 
 
 @given(scenarios)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_every_host_completes_whatever_gossip_is_lost(scenario):
     _, found = played(scenario)
     assert found.lacking == ()

@@ -25,7 +25,7 @@ troubles = st.fixed_dictionaries(
 
 
 @given(st.integers(2, 12), st.floats(0, 0.34), troubles)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_tables_converge_under_loss_reordering_duplication_and_deaths(hosts, deaths, trouble):
     talk = Talk(hosts, **trouble)
     talk.run(4)
@@ -125,7 +125,7 @@ RUMOURS = st.builds(
 
 
 @given(st.lists(RUMOURS, max_size=30), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_message_comes_out_as_it_went_in(said, parting):
     payload = rumour.message([rumour.packed(one, CELLS) for one in said], parting=parting)
     assert len(payload) <= wire.MAX_GOSSIP
@@ -165,7 +165,7 @@ def linked_pair():
 
 
 @given(st.binary(max_size=200) | st.lists(RUMOURS, min_size=1, max_size=3), st.integers(0, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_message_that_makes_no_sense_drops_its_sender_and_changes_nothing(said, cut):
     if isinstance(said, list):
         payload = rumour.message([rumour.packed(one, CELLS) for one in said])
@@ -195,7 +195,7 @@ def test_chunks_that_do_not_exist_drop_whoever_names_them(mask):
 
 
 @given(st.integers(0, 10_000), st.sampled_from([0, 1, 63, 65, 2**31, rumour.MAX_INCARNATION]))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_a_liar_parts_no_honest_peers_and_is_corrected_when_it_is_gone(seed, ahead):
     talk = Talk(8, seed=seed)
     talk.run(3)

@@ -121,3 +121,12 @@ def test_who_was_never_met_makes_room():
     before = {member.id for member in known}
     known.hear(said("late", 0), "late", 1.0)
     assert {member.id for member in known} == before
+
+
+def test_the_runs_word_on_an_address_stands():
+    known = table()
+    assert known.name("x", "here").address == "here"
+    known.hear(said("x", 3, address=":0"), "x", 1.0)
+    known.hear(said("x", 4, address="elsewhere"), "y", 1.0)
+    assert (known.get("x").address, known.get("x").incarnation) == ("here", 4)
+    assert known.get("x").met
