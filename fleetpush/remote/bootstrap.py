@@ -50,7 +50,10 @@ class Kit(NamedTuple):
 
 
 _PROBE = "agent/probe.py"
-_GOSSIP = ("net/talker.py", *(f"swarm/{name}.py" for name in ("gossip", "members", "rumour")))
+_GOSSIP = (
+    "net/talker.py",
+    *(f"swarm/{name}.py" for name in ("gossip", "members", "rumour", "telling")),
+)
 _UNUSED = ("swarm/tracker.py", "swarm/plan", _PROBE)
 AGENT = Kit(
     "fleetpush.agent.main",

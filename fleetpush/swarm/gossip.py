@@ -12,15 +12,13 @@ A link that breaks is dialled again; a peer that does not answer then is suspect
 
 from __future__ import annotations
 
-from itertools import islice
-from math import ceil, log2
-
 from fleetpush.errors import RemoteProtocolError
 from fleetpush.record import Record
 from fleetpush.swarm import bitfield, events, wire
 from fleetpush.swarm import rumour as rumours
-from fleetpush.swarm.members import ALIVE, DEAD, Members
-from fleetpush.swarm.rumour import Cells, Rumour
+from fleetpush.swarm.members import ALIVE, Members
+from fleetpush.swarm.rumour import Cells
+from fleetpush.swarm.telling import Teller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,12 +56,6 @@ PERIOD, IDLE_PERIOD = 0.1, 0.3
 
 TOLD_AT_ONCE = 2
 """Neighbours that hear from it in a period."""
-
-RUMOURS, OF_NEWS, OF_MAPS = 32, 16, 8
-"""In a message at most: in all, of news of peers, of what they have."""
-
-TIMES = 3
-"""News is told so many times the binary logarithm of the swarm's size."""
 
 DRAWS = 6
 """Members that are looked at for one to be linked to."""
@@ -167,8 +159,8 @@ class Gossip:
         self.members = Members(me, self.cells, peers, rng)
         self.wakeup = 0.0
         """When ``TimerFired`` is due next."""
+        self._teller = Teller(me, address, trade, self.members, self.cells)
         self._me = me
-        self._address = address
         self._trade = trade
         self._rng = rng
         self._origin = origin
@@ -288,43 +280,8 @@ class Gossip:
 
     def _send(self, peer: str) -> None:
         """Tells ``peer`` what is newest."""
-        mine = Rumour(
-            self._me,
-            self._address,
-            self.members.incarnation,
-            suspect=False,
-            has=self.cells.of(self._trade.have),
-        )
-        parts = [rumours.packed(mine, self.cells)]
-        told = {peer}
-        accused = self.members.accused.pop(peer, None)
-        if accused is not None:
-            parts.append(rumours.packed(Rumour(peer, "", accused, True, 0), self.cells))
-        for books, most in ((self.members.news, OF_NEWS), (self.members.maps, OF_MAPS)):
-            parts += self._newest(books, most, told)
-        for _ in range(RUMOURS - len(parts)):
-            member = self.members.draw()
-            if member is not None and member.state != DEAD and member.id not in told:
-                told.add(member.id)
-                parts.append(self.members.packed(member))
-        payload = rumours.message(parts, parting=peer in self._parting)
+        payload = self._teller.message(peer, parting=peer in self._parting)
         self._out.append(events.Send(peer, wire.Gossip(payload)))
-
-    def _newest(self, books: dict[str, int], most: int, told: set[str]) -> list[bytes]:
-        """The newest rumours of ``books`` that are not in ``told`` yet."""
-        times = TIMES * ceil(log2(len(self.members) + 2))
-        parts = []
-        for peer in list(islice(reversed(books), most)):
-            if peer in told:
-                continue
-            told.add(peer)
-            member = self.members.get(peer)
-            if member is not None:
-                parts.append(self.members.packed(member))
-            books[peer] += 1
-            if books[peer] >= times:
-                del books[peer]
-        return parts
 
     # -- time
 
