@@ -11,6 +11,7 @@ from time import sleep
 
 from fleetpush.agent.chance import Chance
 from fleetpush.agent.kept import SETTLE
+from fleetpush.agent.listening import listen, ssh_connection
 from fleetpush.agent.place import Place
 from fleetpush.agent.source import SourceStore
 from fleetpush.agent.store import HostStore
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from fleetpush.agent.control import Control
     from fleetpush.agent.releases import Releases
     from fleetpush.net.loop import Loop
+    from fleetpush.net.talker import Talker
     from fleetpush.swarm.manifest import Manifest
     from fleetpush.swarm.picker import Policy
 
@@ -75,11 +77,14 @@ class Exchange:
             "part": self._part,
             "limit": lambda node, message: node.limit(message["up"]),
             "held": self._hold,
+            "contacts": self._meet,
         }
         self._flushed_at = 0
         self._told: tuple[int, ...] = ()
         self._told_reading_at = 0.0
         self._node: Node | None = None
+        self._place = ""
+        """Where peers call."""
         self._releases: Releases | None = None
         self._release = ""
 
@@ -103,13 +108,14 @@ class Exchange:
             down_limit=config["down_limit"],
         )
         try:
-            address, inside, port = self._listen(self._node)
+            address, inside, port = listen(self._node, config)
         except OSError as error:
             first, last = config["ports"]
             self._fail(
                 "no_peer_port", f"no peer port to be had from {first} to {last}: {error.strerror}"
             )
             return
+        self._place = f"{address}:{port}"
         self._control.say(
             {
                 "is": "hello",
@@ -119,24 +125,10 @@ class Exchange:
                 "address": address,
                 "inside": inside,
                 "port": port,
-                "caller": _ssh_connection(config)[0],
+                "caller": ssh_connection(config)[0],
             }
         )
         self._worker.do(self._open, self._opened, self._store_failed)
-
-    def _listen(self, node: Node) -> tuple[str, str, int]:
-        """Binds where peers will call: the announced address if it is one of ours, else every address.
-
-        Returns the announced address, the one to call from this host itself, and the port.
-        """
-        announced = self._config["address"] or _ssh_connection(self._config)[1]
-        ports = tuple(self._config["ports"])
-        try:
-            return announced, announced, node.edges.listen(announced, ports)[1]
-        except (OSError, ValueError):
-            six = ":" in announced
-            port = node.edges.listen("::" if six else "", ports)[1]
-            return announced, "::1" if six else "127.0.0.1", port
 
     def _open(self) -> AnyStore:
         if self._is_origin:
@@ -190,6 +182,8 @@ class Exchange:
             frugal=self._is_origin and shape["frugal_origin"],
         )
         node.start(self._peer, store)
+        if self._config["gossip"] is not None:
+            node.talker = self._talker(node, self._peer)
         self._control.say(
             {
                 "is": "ready",
@@ -200,6 +194,15 @@ class Exchange:
         self._loop.call_later(LOOK_EVERY, self._look)
         if self._peer.complete and not self._is_origin:
             self.completed()
+
+    def _talker(self, node: Node, peer: Peer) -> Talker:
+        # Only such a run's archive holds these.
+        from fleetpush.net.talker import Talker
+        from fleetpush.swarm.gossip import Gossip
+
+        config, chunks = self._config, self._manifest.chunks
+        core = Gossip(config["me"], self._place, peer, self._rng, chunks=chunks, **config["gossip"])
+        return Talker(self._loop, node, core)
 
     def _policy(self) -> Policy:
         shape = self._config["shape"]
@@ -226,6 +229,11 @@ class Exchange:
     def _part(self, node: Node, message: dict[str, Any]) -> None:
         for peer in message["peers"]:
             node.part(peer)
+
+    def _meet(self, node: Node, message: dict[str, Any]) -> None:
+        if node.talker is not None:
+            for c in message["contacts"]:
+                node.talker.meet(c["peer"], c["address"], dial=c["dial"])
 
     def _hold(self, node: Node, message: dict[str, Any]) -> None:
         mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)
@@ -389,11 +397,3 @@ class Exchange:
     def _host_store(self) -> HostStore:
         assert isinstance(self._store, HostStore)
         return self._store
-
-
-def _ssh_connection(config: dict[str, Any]) -> tuple[str, str]:
-    """The CLI's address and this host's own, as the SSH server saw them ("" where there is none)."""
-    words = os.environ.get("SSH_CONNECTION", "").split()
-    if not config["ssh"] or len(words) != 4:
-        return "", ""
-    return words[0], words[2]

@@ -104,7 +104,7 @@ TreeFanout = Annotated[
     _option("--tree-fanout", metavar="N", min=1, help="A plain N-ary tree.", rich_help_panel=HOW),
 ]
 Discovery = Annotated[
-    Literal["tracker"],
+    Literal["tracker", "gossip"],
     _option(
         "--discovery", help="How peers find each other. Default: tracker.", rich_help_panel=HOW
     ),

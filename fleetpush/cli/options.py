@@ -19,7 +19,7 @@ def options_from(given: dict[str, Any]) -> DeployOptions:
     Asks the operator for passwords where the flags say so. Raises UsageError.
     """
     if "topology" in given:
-        choose_topology(given["topology"], given["tree_fanout"])
+        choose_topology(given["topology"], given["tree_fanout"], given["discovery"])
     ssh = SshOptions(**asked(given), **fields_of(SshOptions, given))
     names = ("sources", "inventories", "extra_vars")
     lists = {name: tuple(given.get(name) or ()) for name in names}

@@ -139,6 +139,16 @@ Stagger = Annotated[
         rich_help_panel=TROUBLE,
     ),
 ]
+Loss = Annotated[
+    float,
+    option(
+        "--loss",
+        metavar="P",
+        parser=parsed(share),
+        help="So many of the gossip messages get lost: 5%.",
+        rich_help_panel=TROUBLE,
+    ),
+]
 CpuPerMessage = Annotated[
     float,
     option(

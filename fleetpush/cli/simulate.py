@@ -23,6 +23,7 @@ def simulate(
     slow: scenario_flags.SlowHosts = None,
     deaths: scenario_flags.Deaths = 0.0,
     stagger: scenario_flags.Stagger = 0.0,
+    loss: scenario_flags.Loss = 0.0,
     cpu_per_message: scenario_flags.CpuPerMessage = 0.0,
     slots: scenario_flags.Slots = None,
     credit: scenario_flags.Credit = None,
@@ -37,8 +38,6 @@ def simulate(
     from fleetpush.sim.scenario import Scenario  # noqa: PLC0415
 
     def scenario() -> Scenario:
-        if discovery == "gossip":
-            raise UsageError("--discovery gossip is not built yet; simulate with tracker")
         if blocks is not None and chunk_size is not None:
             raise UsageError("--blocks and --chunk-size say the same thing; give one of them")
         return Scenario(
@@ -46,6 +45,8 @@ def simulate(
             chunks=chunks,
             blocks=next((given for given in (blocks, chunk_size) if given is not None), 4),
             topology=topology,
+            discovery=discovery,
+            loss=loss,
             seed=seed,
             rate=rate,
             latency=latency,

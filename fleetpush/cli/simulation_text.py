@@ -52,12 +52,14 @@ def _played(s: Scenario) -> str:
     trouble = [
         *([f"{s.slow * 100:g}% of the hosts {s.slowness:g} times slower"] if s.slow else []),
         *([f"{s.deaths * 100:g}% of the hosts die"] if s.deaths else []),
+        *([f"{s.loss * 100:g}% of the gossip messages lost"] if s.loss else []),
         *([f"arrivals over {quantities.duration(s.stagger)}"] if s.stagger else []),
     ]
     chunks = f"{s.chunks:,} chunks of {s.chunk_size // 1024:,} KiB"
+    kind = f"{s.topology} by gossip" if s.discovery == "gossip" else s.topology
     return "; ".join(
         [
-            f"{quantities.hosts(s.hosts)}, {size} in {chunks}, {s.topology}, seed {s.seed}",
+            f"{quantities.hosts(s.hosts)}, {size} in {chunks}, {kind}, seed {s.seed}",
             network,
             *trouble,
         ]

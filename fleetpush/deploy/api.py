@@ -39,7 +39,7 @@ class Keywords(TypedDict, total=False):
     ssh: SshOptions
     topology: Topology
     tree_fanout: int | None
-    discovery: Literal["tracker"]
+    discovery: Literal["tracker", "gossip"]
     chunk_size: int | None
     """A whole number of 64 KiB blocks; None chooses one."""
     bwlimit: int | None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import fleetpush
 from fleetpush.deploy.channel import AgentChannel
+from fleetpush.deploy.member import ORIGIN
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.sharing import shared
 from fleetpush.errors import HostError, HostFailure
@@ -64,6 +65,7 @@ class Enlistment:
         self._draining = draining
         self._stamp = stamp_now()
         """How the run's release begins, on every host that has not seen its content before."""
+        self._gossips = options.discovery == "gossip"
         self._common: dict[str, Any] = {}
         self._manifest = b""
         self._identity: RunIdentity | None = None
@@ -86,6 +88,7 @@ class Enlistment:
             "run": self._run_id,
             "ca": identity.ca_pem.decode(),
             "shape": shape._asdict(),
+            "gossip": {"origin": ORIGIN, "peers": hosts + 1} if self._gossips else None,
             "encrypt": self._options.encrypt,
             "verify_full": self._options.verify == "full",
             "activate": self._options.activate,
@@ -206,9 +209,10 @@ class Enlistment:
         assert member.connection is not None
         assert isinstance(member.channel, AgentChannel)
         config |= {"stays": False, "marker": member.channel.marker}
-        line = bootstrap.command(target.python)
+        kit = bootstrap.GOSSIPING if self._gossips else bootstrap.AGENT
+        line = bootstrap.command(target.python, kit)
         process = await become.start(member.connection, line, member.channel, target.become)
-        member.channel.attach(process, bootstrap.payload(config, manifest))
+        member.channel.attach(process, bootstrap.payload(config, manifest, kit))
 
     async def _let_go(self, member: Member) -> None:
         member.gone.set()

@@ -23,7 +23,7 @@ class DeployOptions:
     ssh: SshOptions = field(default_factory=SshOptions)
     topology: Topology = "auto"
     tree_fanout: int | None = None
-    discovery: Literal["tracker"] = "tracker"
+    discovery: Literal["tracker", "gossip"] = "tracker"
     chunk_size: int | None = None
     bwlimit: int | None = None
     host_bwlimit: int | None = None

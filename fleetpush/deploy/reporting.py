@@ -34,7 +34,7 @@ class Chronicle:
     """Turns what members say into events, and all of it into a ``RunReport``."""
 
     def __init__(self, options: DeployOptions, observer: Observer, run_id: str) -> None:
-        self.topology = choose_topology(options.topology, options.tree_fanout)
+        self.topology = choose_topology(options.topology, options.tree_fanout, options.discovery)
         self._options = options
         self._observer = observer
         self._run_id = run_id

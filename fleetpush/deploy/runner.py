@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from fleetpush.deploy.activation import Activation
 from fleetpush.deploy.admission import Admission
 from fleetpush.deploy.conductor import Conductor
+from fleetpush.deploy.contacts import ContactList
 from fleetpush.deploy.enlist import Enlistment
 from fleetpush.deploy.fleet import choose
 from fleetpush.deploy.identity import RunIdentity
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from fleetpush.deploy.results import RunReport
     from fleetpush.deploy.sessions.enlistment import Gathering
     from fleetpush.deploy.source import Source
+    from fleetpush.swarm.manifest import Manifest
 
 INTERRUPTED = 130
 LEAVE_WITHIN = 15.0
@@ -69,7 +71,7 @@ class Run:
         self._chronicle = Chronicle(options, observer, self._run_id)
         self._members: dict[str, Member] = {}
         self._origin = Member(ORIGIN, "the origin", "", self._changed)
-        self._conductor: Conductor | None = None
+        self._conductor: Conductor | ContactList | None = None
         self._admission = Admission([], gather=False)
         self._source: Source | None = None
         self._draining = asyncio.Event()
@@ -198,19 +200,21 @@ class Run:
         self._chronicle.source_ready(source)
         identity = RunIdentity(self._run_id, LIFETIME)
         topology = self._chronicle.topology
-        plan = plan_for(
-            topology,
-            ORIGIN,
-            random.Random(),
-            chunks=source.manifest.chunks,
-            fanout=self._options.tree_fanout,
-        )
-        self._conductor = Conductor(asyncio.get_running_loop(), source.manifest, plan)
+        self._conductor = self._conducting(source.manifest, topology)
         enlistment.ready(source, identity, topology, len(places))
         begin(enlistment.origin(self._origin, places))
         source.sums.start()
         for member in self._members.values():
             await member.settled.wait()
+
+    def _conducting(self, manifest: Manifest, topology: str) -> Conductor | ContactList:
+        loop = asyncio.get_running_loop()
+        if self._options.discovery == "gossip":
+            return ContactList(loop, manifest)
+        fanout = self._options.tree_fanout
+        chunks = manifest.chunks
+        plan = plan_for(topology, ORIGIN, random.Random(), chunks=chunks, fanout=fanout)
+        return Conductor(loop, manifest, plan)
 
     def _refuse_other_content(self, source: Source) -> None:
         expected, found = self._options.expected, source.manifest.digest.hex()
@@ -265,7 +269,7 @@ class Run:
         member.ready_at = self._chronicle.at()
         self._join(self._conductor, self._admission.ready(member))
 
-    def _join(self, conductor: Conductor, admitted: list[Member]) -> None:
+    def _join(self, conductor: Conductor | ContactList, admitted: list[Member]) -> None:
         for member in admitted:
             member.moved_at = asyncio.get_running_loop().time()
             if not member.is_origin and member.phase is HostPhase.SCANNING:

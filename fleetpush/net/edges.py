@@ -15,6 +15,7 @@ from fleetpush.net.link import Link, errno_text
 from fleetpush.net.loop import READ
 from fleetpush.net.session import Session
 from fleetpush.net.tls import subject_of
+from fleetpush.swarm.events import Edge
 from fleetpush.swarm.wire import TOKEN, Data, Leaves
 
 TYPE_CHECKING = False
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from fleetpush.net.loop import Loop, Timer
     from fleetpush.net.session import Sink
     from fleetpush.net.tls import Contexts
-    from fleetpush.swarm.events import Edge
     from fleetpush.swarm.picker import Rng
     from fleetpush.swarm.wire import Frame
 
@@ -63,7 +63,7 @@ class Edges:
         self._strangers: set[Link] = set()
         self._silent: dict[int, tuple[socket.socket, Timer]] = {}
         """Callers of which not even the first byte came, by descriptor."""
-        self._waiting: dict[str, Link] = {}
+        self.waiting: dict[str, Link] = {}  # callers with no edge yet
         self._lanes = Lanes(self._connecting, self._lane_link)
         self.sessions: dict[str, Session] = {}
         self.past = (0, 0, 0)
@@ -83,7 +83,7 @@ class Edges:
             session.attempt.close()
             session.attempt = None
         session.address = address or session.address
-        waiting = self._waiting.pop(peer, None)
+        waiting = self.waiting.pop(peer, None)
         if session.control is not None:
             return session
         if waiting is not None and not waiting.is_closed:
@@ -111,7 +111,7 @@ class Edges:
     def close(self) -> None:
         for peer in list(self.sessions):
             self.part(peer)
-        for link in [*self._strangers, *self._waiting.values()]:
+        for link in [*self._strangers, *self.waiting.values()]:
             link.close()
         for fd in list(self._silent):
             self._hear(fd).close()
@@ -261,6 +261,8 @@ class Edges:
         self._strangers.discard(link)
         peer, run = subject_of(link.tls_socket)
         session = self.sessions.get(peer)
+        if session is None and run == self._run and self._sink.admits(peer):
+            session = self.sessions[peer] = Session(peer, Edge(), None, dial=False)
         dialled = link.session if isinstance(link.session, Session) else None
         if run != self._run or (dialled is not None and dialled is not session):
             link.close()
@@ -276,18 +278,18 @@ class Edges:
             self._attach(session, link)
 
     def _wait(self, peer: str, link: Link) -> None:
-        earlier = self._waiting.pop(peer, None)
+        earlier = self.waiting.pop(peer, None)
         if earlier is not None:
             earlier.close()  # unread, so nobody noticed that its caller has given it up
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self.waiting) >= MAX_WAITING:
             link.close()
             return
-        self._waiting[peer] = link
+        self.waiting[peer] = link
         link.pause_reading(0)
 
         def give_up() -> None:
-            if self._waiting.get(peer) is link:
-                del self._waiting[peer]
+            if self.waiting.get(peer) is link:
+                del self.waiting[peer]
                 link.close()
 
         self._loop.call_later(WAIT_FOR_EDGE, give_up)
@@ -324,9 +326,9 @@ class Edges:
         self._strangers.discard(link)
         session: Session | None = link.session
         if session is None:
-            for peer, waiting in list(self._waiting.items()):
+            for peer, waiting in list(self.waiting.items()):
                 if waiting is link:
-                    del self._waiting[peer]
+                    del self.waiting[peer]
             return
         if session.attempt is link:
             session.attempt = None

@@ -52,6 +52,21 @@ if TYPE_CHECKING:
 
         def store_failed(self, error: Exception) -> None: ...
 
+    class Talker(Protocol):
+        """Who decides whom the node is linked to, where no tracker does (``talker.Talker``)."""
+
+        def admits(self, peer: str) -> bool: ...
+
+        def meet(self, peer: str, address: str, *, dial: bool) -> None: ...
+
+        def feed(self, event: events.LinkUp | events.LinkDown | events.FrameReceived) -> None: ...
+
+        def unreachable(self, peer: str) -> None: ...
+
+        def bar(self, peer: str) -> None: ...
+
+        def close(self) -> None: ...
+
 
 ADDED, WHOLE, DUPLICATE, CORRUPT = 0, 1, 2, 3
 """What ``Store.put_block`` answers."""
@@ -87,6 +102,7 @@ class Node:
         down_limit: float | None = None,
     ) -> None:
         self.edges = Edges(loop, tls, self, run=run, rng=rng, clear=not encrypt)
+        self.talker: Talker | None = None
         self.content_in = 0
         self.content_out = 0
         """Bytes of blocks, duplicates included."""
@@ -131,6 +147,20 @@ class Node:
     def part(self, peer: str) -> None:
         self.edges.part(peer)
 
+    def send(self, peer: str, frame: wire.Frame) -> None:
+        """Puts ``frame`` on the link to ``peer``, if there is one."""
+        session = self.edges.sessions.get(peer)
+        if session is not None and session.control is not None:
+            session.control.send(frame)
+            session.control.want_write()
+
+    def drop(self, peer: str, reason: str) -> None:
+        """``peer`` broke the protocol: ends its links for good."""
+        session = self.edges.sessions.get(peer)
+        if session is not None:
+            self._watcher.peer_dropped(peer, reason)
+            self.edges.drop(session)
+
     def links(self) -> int:
         return sum(1 for s in self.edges.sessions.values() if s.control is not None)
 
@@ -147,6 +177,8 @@ class Node:
 
     def close(self) -> None:
         self._peer = None
+        if self.talker is not None:
+            self.talker.close()
         self.edges.close()
 
     # -- the core
@@ -185,8 +217,9 @@ class Node:
         elif isinstance(effect, events.StopSend):
             session.streams[:] = [s for s in session.streams if s.chunk != effect.chunk]
         else:
-            self._watcher.peer_dropped(effect.peer, effect.reason)
-            self.edges.drop(session)
+            if self.talker is not None:
+                self.talker.bar(effect.peer)
+            self.drop(effect.peer, effect.reason)
 
     def _flush(self) -> None:
         self._flushing = False
@@ -215,14 +248,26 @@ class Node:
     # -- sessions report (Sink)
 
     def session_up(self, session: Session) -> None:
-        self.feed(events.LinkUp(session.peer, session.edge))
+        event = events.LinkUp(session.peer, session.edge)
+        self.feed(event)
+        if self.talker is not None:
+            self.talker.feed(event)
 
     def session_down(self, session: Session, reason: str) -> None:
         session.streams.clear()
-        self.feed(events.LinkDown(session.peer))
+        event = events.LinkDown(session.peer)
+        self.feed(event)
+        if self.talker is not None:
+            self.talker.feed(event)
 
     def session_unreachable(self, session: Session, reason: str) -> None:
-        self._watcher.edge_failed(session.peer, reason)
+        if self.talker is not None:
+            self.talker.unreachable(session.peer)
+        else:
+            self._watcher.edge_failed(session.peer, reason)
+
+    def admits(self, peer: str) -> bool:
+        return self.talker is not None and self.talker.admits(peer)
 
     def session_frames(
         self, session: Session, link: Link, frames: list[wire.Frame], size: int
@@ -230,7 +275,9 @@ class Node:
         control: list[events.Event] = []
         for frame in frames:
             content = isinstance(frame, (wire.Data, wire.Leaves))
-            if not content:
+            if isinstance(frame, wire.Gossip) and self.talker is not None:
+                self.talker.feed(events.FrameReceived(session.peer, frame))
+            elif not content:
                 control.append(events.FrameReceived(session.peer, frame))
             if control and (content or frame is frames[-1]):
                 self.feed(*control)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
         def session_unreachable(self, session: Session, reason: str) -> None: ...
 
+        def admits(self, peer: str) -> bool:
+            """Whether ``peer``, of whom nobody told us, is let in."""
+
         def next_block(self, link: Link) -> tuple[bytes, bytes | memoryview] | None: ...
 
         def block_out(self, link: Link) -> None: ...

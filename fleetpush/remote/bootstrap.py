@@ -50,13 +50,19 @@ class Kit(NamedTuple):
 
 
 _PROBE = "agent/probe.py"
+_GOSSIP = (
+    "net/talker.py",
+    *(f"swarm/{name}.py" for name in ("gossip", "members", "rumour", "telling")),
+)
+_UNUSED = ("swarm/tracker.py", "swarm/plan", _PROBE)
 AGENT = Kit(
     "fleetpush.agent.main",
     ("__init__.py", "record.py", "errors.py", "lean", "swarm", "net", "agent"),
     # What only the CLI needs of those, and what is no agent's of one deploy.
-    ("swarm/tracker.py", "swarm/plan", _PROBE, "agent/tasks"),
+    (*_UNUSED, *_GOSSIP, "agent/tasks"),
 )
-STAYING = AGENT._replace(left_out=("swarm/tracker.py", "swarm/plan", _PROBE))
+GOSSIPING = AGENT._replace(left_out=(*_UNUSED, "agent/tasks"))
+STAYING = AGENT._replace(left_out=(*_UNUSED, *_GOSSIP))
 PROBE = Kit(
     "fleetpush.agent.probe",
     (

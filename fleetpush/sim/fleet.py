@@ -70,7 +70,14 @@ class Fleet:
             degree=scenario.degree,
         )
         self._tracker = tracker.Tracker(plan, ORIGIN)
-        self._links = Links(self.clock, scenario, self.machines, self.feed, self.tell_tracker)
+        self._links = Links(
+            self.clock,
+            scenario,
+            self.machines,
+            self.feed,
+            self.tell_tracker,
+            admits=self.admits,
+        )
         self.curve = Curve(scenario, self.drawn, self.machines)
         self._take_frame = self._frame_waits if scenario.cpu_per_message else self._frame
 
@@ -136,6 +143,10 @@ class Fleet:
         if machine is not None and machine.alive:
             self._links.vanish(machine)
             self.clock.at(self.clock.now + DEATH_NOTICED, self.tell_tracker, tracker.Left(name))
+
+    def admits(self, machine: Machine, caller: str) -> events.Edge | None:
+        """With a tracker nobody calls that it has not announced."""
+        return None
 
     # -- the tracker
 

@@ -42,7 +42,12 @@ class Links:
         machines: dict[str, Machine],
         tell: Callable[[Machine, Event], None],
         tell_tracker: Callable[[tracker.Event], None],
+        *,
+        admits: Callable[[Machine, str], Edge | None],
     ) -> None:
+        """``admits(machine, caller)``: what may flow to a caller that ``machine`` was not told of, if it lets
+        it in."""
+        self._admits = admits
         self._clock = clock
         self._scenario = scenario
         self._machines = machines
@@ -97,6 +102,10 @@ class Links:
             return
         remote = self._machines[other]
         theirs = remote.sessions.get(machine.name)
+        if theirs is None and remote.alive:
+            edge = self._admits(remote, machine.name)
+            if edge is not None:
+                theirs = remote.sessions[machine.name] = Session(edge, dials=False)
         if theirs is None or theirs.banned or machine.name in remote.ways or not remote.alive:
             self._dial_again(machine, other, session)
             return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetpush.sim.bound import bound_ratio
 from fleetpush.sim.fleet import ORIGIN, Fleet
+from fleetpush.sim.gossip import GossipFleet
 from fleetpush.swarm.manifest import BLOCK
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Outcome:
             "chunk_size": s.chunk_size,
             "size": s.size,
             "topology": s.topology,
-            "discovery": "tracker",
+            "discovery": s.discovery,
             "seed": s.seed,
             "rate": s.rate,
             "latency_s": s.latency,
@@ -113,6 +114,7 @@ class Outcome:
             "oversubscription": s.oversubscription,
             "stagger_s": s.stagger,
             "cpu_per_message_s": s.cpu_per_message,
+            "loss": s.loss,
             "slots": s.slots,
             "credit": s.credit,
             "degree": s.degree,
@@ -146,7 +148,7 @@ def simulate(scenario: Scenario, watch: Callable[[Point], None] | None = None) -
     The same scenario gives the same outcome, but for ``wall_s`` and ``cpu_s``.
     """
     wall, cpu = perf_counter(), process_time()
-    fleet = Fleet(scenario)
+    fleet = GossipFleet(scenario) if scenario.discovery == "gossip" else Fleet(scenario)
     fleet.curve.watch = watch
     fleet.run()
     return outcome(fleet, perf_counter() - wall, process_time() - cpu)

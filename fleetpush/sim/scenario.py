@@ -32,6 +32,9 @@ class Scenario:
     blocks: int = 4
     """Of 64 KiB, in a chunk."""
     topology: Literal["mesh", "tree", "star"] = "mesh"
+    discovery: Literal["tracker", "gossip"] = "tracker"
+    loss: float = 0.0
+    """The share of the gossip messages that get lost."""
     seed: int = 0
     rate: float = 125e6
     latency: float = 0.0002
@@ -60,7 +63,7 @@ class Scenario:
         for name in ("latency", "stagger", "cpu_per_message"):
             if not 0 <= getattr(self, name) < inf:
                 raise UsageError(f"{_flag(name)} {getattr(self, name)}: no such time")
-        for name in ("slow", "deaths"):
+        for name in ("slow", "deaths", "loss"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"{_flag(name)} {getattr(self, name):.0%}: at most 100%")
         if not 0 < self.rate < inf:
@@ -69,7 +72,17 @@ class Scenario:
             raise UsageError(f"--slow {self.slowness:g} times slower: it takes at least 1")
         if not 1 <= self.oversubscription < inf:
             raise UsageError(f"--oversubscription {self.oversubscription:g}: it takes at least 1")
+        self._check_discovery()
         self._check_limits()
+
+    def _check_discovery(self) -> None:
+        gossip = self.discovery == "gossip"
+        if gossip and self.topology != "mesh":
+            raise UsageError(f"--discovery gossip is for a mesh; a {self.topology} needs a tracker")
+        if gossip and self.degree is not None:
+            raise UsageError("--degree is the tracker's; with gossip each peer chooses its links")
+        if self.loss and not gossip:
+            raise UsageError("--loss loses gossip messages; give --discovery gossip with it")
 
     def _check_limits(self) -> None:
         if self.degree is not None and self.degree < 2:

@@ -18,17 +18,22 @@ _LEAVES_HEAD = len(wire.encode(wire.Leaves(0, b"")))
 
 class Tally:
     """Encoding every frame to learn its size would take longer than all the rest. In one run all frames of
-    a kind are of one size, HAVEs apart."""
+    a kind are of one size, HAVEs and gossip apart."""
 
-    __slots__ = ("_sizes", "frames", "news", "streams")
+    __slots__ = ("_sizes", "frames", "gossip", "news", "streams")
 
     def __init__(self) -> None:
         self.frames: dict[type[Frame], int] = {}
         self.news = 0
         """Chunks named in HAVEs."""
+        self.gossip = 0
+        """Bytes in the bodies of gossip frames."""
         self.streams = 0
         """Each begins with its chunk's leaves."""
-        self._sizes: dict[type[Frame], int] = {wire.Have: _EMPTY_HAVE}
+        self._sizes: dict[type[Frame], int] = {
+            wire.Have: _EMPTY_HAVE,
+            wire.Gossip: len(wire.encode(wire.Gossip(b""))),
+        }
 
     def add(self, frame: Frame) -> None:
         """A control frame was sent."""
@@ -40,6 +45,8 @@ class Tally:
             self._sizes.setdefault(kind, len(wire.encode(frame)))
         if isinstance(frame, wire.Have):
             self.news += len(frame.chunks)
+        elif isinstance(frame, wire.Gossip):
+            self.gossip += len(frame.payload)
 
     @property
     def messages(self) -> int:
@@ -50,4 +57,4 @@ class Tally:
         """Control frames, leaves of so many ``blocks`` a chunk, and the heads of blocks."""
         frames = sum(count * self._sizes[kind] for kind, count in self.frames.items())
         leaves = self.streams * (_LEAVES_HEAD + DIGEST * blocks)
-        return frames + _OF_A_HAVE * self.news + leaves + _BLOCK_HEAD * blocks_sent
+        return frames + self.gossip + _OF_A_HAVE * self.news + leaves + _BLOCK_HEAD * blocks_sent

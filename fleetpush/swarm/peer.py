@@ -108,6 +108,18 @@ class Peer:
         """Whether a block of ``chunk`` from ``peer`` is one that we asked for."""
         return self._receiver.inbound.expects(peer, chunk)
 
+    def lacks_of(self, peer: str) -> int:
+        """The chunks that neighbour ``peer`` has and we lack."""
+        n = self.state.neighbours.get(peer)
+        return n.has & ~self.state.have if n is not None else 0
+
+    def trades_with(self, peer: str) -> bool:
+        """Whether a chunk is on offer or on its way between us, either way."""
+        n = self.state.neighbours.get(peer)
+        if n is None:
+            return False
+        return bool(n.offered or n.sending or self._receiver.inbound.from_peer(peer))
+
     def handle(self, event: events.Event, now: float) -> list[events.Effect]:
         """The only way in. The returned effects are to be performed in order."""
         out: list[events.Effect] = []

@@ -167,6 +167,15 @@ class OpenLane(Record):
         self.token = token
 
 
+class Gossip(Record):
+    """What the sender has heard of peers: see ``rumour``."""
+
+    __slots__ = ("payload",)
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+
+
 if TYPE_CHECKING:
     from typing import Union
 
@@ -185,6 +194,7 @@ if TYPE_CHECKING:
         Data,
         Lane,
         OpenLane,
+        Gossip,
     ]
 
 TOKEN = 16
@@ -298,6 +308,9 @@ def _credit(body: memoryview) -> Credit:
     return Credit()
 
 
+MAX_GOSSIP = 16384
+"""Bytes of a gossip frame's body."""
+
 _MAX_HAVE = 4096
 _DATA_CODE = 12
 _DECODERS: dict[int, tuple[int, Callable[[memoryview], Frame]]] = {
@@ -315,6 +328,7 @@ _DECODERS: dict[int, tuple[int, Callable[[memoryview], Frame]]] = {
     _DATA_CODE: (_PAIR.size + BLOCK, _data),
     13: (TOKEN, lambda body: Lane(_token(body))),
     14: (TOKEN, lambda body: OpenLane(_token(body))),
+    15: (MAX_GOSSIP, lambda body: Gossip(bytes(body))),
 }
 
 _ENCODERS: dict[type, tuple[int, Callable[..., bytes]]] = {
@@ -331,6 +345,7 @@ _ENCODERS: dict[type, tuple[int, Callable[..., bytes]]] = {
     Leaves: (11, lambda f: _CHUNK.pack(f.chunk) + f.digests),
     Lane: (13, lambda f: f.token),
     OpenLane: (14, lambda f: f.token),
+    Gossip: (15, lambda f: f.payload),
 }
 
 

@@ -5,7 +5,7 @@
 Ratios are over F/B and are the same on every machine; the wall time and the rate of messages are this one's.
 At 100 Mbit/s a chunk of 256 KiB takes 21 ms, as one of 5 MB does at 2 Gbit/s: the protocol's own times (HAVEs
 are told every 100 ms) then weigh what they do in a deploy of gigabytes, and more at a higher ``--rate``.
-Takes some ten minutes and 0.5 GiB; ``--all`` adds 10,000 hosts, and an hour.
+Takes some twenty minutes and 0.5 GiB; ``--all`` adds 10,000 hosts, and an hour.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "1000/1000": {"hosts": 1000, "chunks": 1000},
     "1000/250, 5% slow 10x": {"hosts": 1000, "slow": 0.05, "slowness": 10.0},
     "1000/250, 2% die": {"hosts": 1000, "deaths": 0.02},
+    "31/250, gossip": {"hosts": 31, "discovery": "gossip"},
+    "1000/250, gossip": {"hosts": 1000, "discovery": "gossip"},
+    "1000/250, gossip, 5% lost": {"hosts": 1000, "discovery": "gossip", "loss": 0.05},
     "1000/250, 20 racks 4:1": {"hosts": 1000, "racks": 20, "oversubscription": 4.0},
 }
 HUGE: dict[str, dict[str, Any]] = {"10000/250": {"hosts": 10_000}}
@@ -38,12 +41,12 @@ def main() -> int:
     chosen = {name: given for name, given in rows.items() if options.only in name}
     found = {}
     if not options.json:
-        print(f"{'hosts/chunks':<24}" + "".join(f"{name:>12}" for name in COLUMNS))
+        print(f"{'hosts/chunks':<27}" + "".join(f"{name:>12}" for name in COLUMNS))
     for name, given in chosen.items():
         outcome = simulate(Scenario(rate=options.rate, seed=options.seed, **given))
         found[name] = outcome
         if not options.json:
-            print(f"{name:<24}" + "".join(f"{cell:>12}" for cell in _cells(outcome)), flush=True)
+            print(f"{name:<27}" + "".join(f"{cell:>12}" for cell in _cells(outcome)), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if options.json:
         documents = [{"row": name, **outcome.as_json()} for name, outcome in found.items()]

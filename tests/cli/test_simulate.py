@@ -107,6 +107,15 @@ def test_every_knob_reaches_the_scenario():
     assert "7 of 7 hosts that lived (1 died)" in told
 
 
+def test_gossip_reaches_the_scenario():
+    words = ("--discovery", "gossip", "--loss", "20%")
+    document = json.loads(run(*SMALL, *words, "-o", "json").stdout)
+    assert (document["discovery"], document["loss"], document["completed"]) == ("gossip", 0.2, 8)
+    told = run(*SMALL, *words).stdout
+    assert "mesh by gossip" in told
+    assert "20% of the gossip messages lost" in told
+
+
 def test_blocks_make_chunks():
     document = json.loads(run(*SMALL, "--blocks", "3", "-o", "json").stdout)
     assert document["chunk_size"] == 3 * 65536
@@ -156,7 +165,10 @@ BAD = {
     "no credit": (["--credit", "0"], 2, "--credit 0"),
     "too small a degree": (["--degree", "1"], 2, "--degree 1"),
     "degree of a tree": (["--topology", "tree", "--degree", "8"], 2, "mesh"),
-    "gossip": (["--discovery", "gossip"], 2, "not built yet"),
+    "gossip in a tree": (["--discovery", "gossip", "--topology", "tree"], 2, "needs a tracker"),
+    "gossip's degree": (["--discovery", "gossip", "--degree", "8"], 2, "--degree"),
+    "losses without gossip": (["--loss", "5%"], 2, "--discovery gossip"),
+    "losing more than all": (["--discovery", "gossip", "--loss", "101%"], 2, "percentage"),
     "unknown topology": (["--topology", "ring"], 2, "ring"),
     "plot nowhere": (["--plot", "/nowhere/at/all.svg"], 5, "--plot"),
     "plot on a directory": (["--plot", "/"], 5, "directory"),

@@ -76,7 +76,7 @@ def test_a_peer_without_an_edge_waits_unread_and_is_hung_up_on(rig, impatient, t
     seed.awaits("host")
     context = client_context(rig.papers("stranger"), tmp_path)
     check_heard_nothing(rig, Intruder(seed.address, HELLO, context), seed)
-    assert not seed.node.edges._waiting
+    assert not seed.node.edges.waiting
 
 
 def test_a_second_link_of_a_peer_is_refused_and_the_first_one_stands(rig, tmp_path):
@@ -97,19 +97,19 @@ def test_a_second_link_of_a_peer_is_refused_and_the_first_one_stands(rig, tmp_pa
 def test_a_peer_that_calls_before_its_edge_is_announced_is_let_in_once_it_is(rig):
     seed, host = rig.member("seed", seed=True), rig.member("host")
     host.dials(seed)
-    rig.until(lambda: seed.node.edges._waiting)
+    rig.until(lambda: seed.node.edges.waiting)
     assert seed.node.links() == 0
     seed.awaits("host")
     rig.until(lambda: host.completions)
     assert host.store.data == rig.data
-    assert not seed.node.edges._waiting
+    assert not seed.node.edges.waiting
 
 
 def test_a_peer_that_calls_again_while_it_waits_takes_its_own_place(rig, tmp_path):
     seed, host = rig.member("seed", seed=True), rig.member("host")
     context = client_context(rig.papers("host"), tmp_path)
     first = Intruder(seed.address, HELLO, context)
-    rig.until(lambda: seed.node.edges._waiting)
+    rig.until(lambda: seed.node.edges.waiting)
     host.dials(seed)
     rig.until(lambda: not first.is_alive())
     first.join()

@@ -27,6 +27,7 @@ LARGEST = {
     12: 6 + BLOCK,
     13: 16,
     14: 16,
+    15: 16384,
 }
 """The largest body of each type of frame, as PROTOCOL.md has it."""
 
@@ -50,6 +51,7 @@ CONTROL = st.one_of(
     st.builds(wire.Leaves, U32, st.binary(max_size=300)),
     st.builds(wire.Lane, TOKENS),
     st.builds(wire.OpenLane, TOKENS),
+    st.builds(wire.Gossip, st.binary(max_size=300)),
 )
 DATA = st.builds(wire.Data, U32, U16, st.binary(max_size=300).map(memoryview))
 ANY = st.one_of(CONTROL, DATA)

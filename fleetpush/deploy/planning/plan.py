@@ -71,7 +71,7 @@ def make_plan(
     ``cpu`` is what one agent can move; None measures it here, 0 leaves it out. Raises InputError and
     UsageError as ``deploy`` does before it touches a host.
     """
-    topology = choose_topology(options.topology, options.tree_fanout)
+    topology = choose_topology(options.topology, options.tree_fanout, options.discovery)
     places = choose(options, warn)
     paths = [Path(text) for text in options.sources]
     layout, notes = layout_of(paths, options.chunk_size, len(places))

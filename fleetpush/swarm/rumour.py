@@ -1,0 +1,107 @@
+"""What peers tell each other of peers when no tracker does, as bytes.
+
+A message is a byte of flags and rumours. A rumour speaks of one peer: where it is reached, whether it lives,
+and what it has. What it has is told in *cells* of so many chunks that a map stays small; of a content of up
+to 2,048 chunks a cell is one chunk.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as struct_error
+
+from fleetpush.errors import RemoteProtocolError
+from fleetpush.record import Record
+from fleetpush.swarm import bitfield
+from fleetpush.swarm.wire import MAX_GOSSIP
+
+MAX_CELLS = 2048
+MAX_NAME = 255
+"""Bytes of a peer's name, and of its address."""
+
+MAX_INCARNATION = (1 << 32) - 1
+
+_HEAD = Struct("!BIBB")
+_SUSPECT = 1
+_PARTING = 1
+
+
+class Rumour(Record):
+    """Of ``peer``, reached at ``address``: the ``incarnation`` in which it is said to live, or is a
+    ``suspect`` of being dead, and the set of cells that it ``has``."""
+
+    __slots__ = ("peer", "address", "incarnation", "suspect", "has")
+
+    def __init__(self, peer: str, address: str, incarnation: int, suspect: bool, has: int) -> None:
+        self.peer = peer
+        self.address = address
+        self.incarnation = incarnation
+        self.suspect = suspect
+        self.has = has
+
+
+class Cells:
+    """The cells of a content of ``chunks`` chunks: ``count`` of them, each of ``width`` chunks."""
+
+    __slots__ = ("_chunks", "_full", "count", "size", "width")
+
+    def __init__(self, chunks: int) -> None:
+        self.width = -(-chunks // MAX_CELLS)
+        self.count = -(-chunks // self.width)
+        self.size = bitfield.size(self.count)
+        """Bytes of a map."""
+        self._chunks = chunks
+        self._full = bitfield.full(self.width)
+
+    def of(self, have: int) -> int:
+        """The cells of which every chunk is in ``have``, a set of chunks."""
+        if self.width == 1:
+            return have
+        have |= bitfield.full(self.width) << self._chunks  # the last cell may be short
+        whole = (i for i in range(self.count) if have >> i * self.width & self._full == self._full)
+        return bitfield.of(whole)
+
+
+def packed(rumour: Rumour, cells: Cells) -> bytes:
+    """Its bytes. Raises ValueError for a name or an address that no rumour can carry."""
+    peer, address = rumour.peer.encode(), rumour.address.encode()
+    if not peer or max(len(peer), len(address)) > MAX_NAME:
+        raise ValueError(f"a peer called {rumour.peer!r} at {rumour.address!r}: 1 to 255 bytes")
+    head = _HEAD.pack(
+        _SUSPECT if rumour.suspect else 0, rumour.incarnation, len(peer), len(address)
+    )
+    return head + peer + address + bitfield.to_bytes(rumour.has, cells.count)
+
+
+def message(rumours: list[bytes], *, parting: bool = False) -> bytes:
+    """A message of as many of ``rumours`` (packed) as fit. ``parting``: close the link that this comes by."""
+    parts, size = [bytes((_PARTING if parting else 0,))], 1
+    for rumour in rumours:
+        size += len(rumour)
+        if size > MAX_GOSSIP:
+            break
+        parts.append(rumour)
+    return b"".join(parts)
+
+
+def unpacked(payload: bytes, cells: Cells) -> tuple[bool, list[Rumour]]:
+    """Whether the sender parts with us, and its rumours. Raises RemoteProtocolError."""
+    if not 0 < len(payload) <= MAX_GOSSIP or payload[0] > _PARTING:
+        raise RemoteProtocolError("a gossip message that makes no sense")
+    found: list[Rumour] = []
+    at, end = 1, len(payload)
+    try:
+        while at < end:
+            flags, incarnation, named, placed = _HEAD.unpack_from(payload, at)
+            names = at + _HEAD.size
+            places = names + named
+            has = places + placed
+            at = has + cells.size
+            if flags > _SUSPECT or not named or at > end:
+                raise RemoteProtocolError("a rumour that makes no sense")
+            peer, address = payload[names:places].decode(), payload[places:has].decode()
+            mask = bitfield.from_bytes(payload[has:at], cells.count)
+            found.append(Rumour(peer, address, incarnation, bool(flags), mask))
+    except (struct_error, ValueError):
+        raise RemoteProtocolError("a rumour of the wrong size or of what does not exist") from None
+    return bool(payload[0]), found
