@@ -143,12 +143,15 @@ class Exchange:
             return SourceStore(self._manifest, self._config["paths"])
         config = self._config
         home = os.path.expanduser("~")
-        dest = config["dest"]
-        if config["release"]:
-            dest = self._open_release(config["release"], home)
+        dest = self._open_release(config["release"], home) if config["release"] else config["dest"]
         place = Place(dest, config["mode"], config["owner"], config["group"], home)
+        make: type[HostStore] = HostStore
+        if self._manifest.tree is not None:
+            from fleetpush.agent.tree.store import TreeStore
+
+            make = TreeStore
         known = {int(index): note for index, note in config["known"].items()}
-        store = HostStore(self._manifest, place, verify_full=config["verify_full"], known=known)
+        store = make(self._manifest, place, verify_full=config["verify_full"], known=known)
         self._store = store  # before open, so that leaving closes whatever it got hold of
         store.open()
         store.scan(self._reading, lambda: self._leaving)

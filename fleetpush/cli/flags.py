@@ -14,7 +14,11 @@ from fleetpush.report.choose import ColorChoice, ProgressStyle
 
 Sources = Annotated[
     list[str],
-    typer.Argument(metavar="SRC", help="Files to push.", rich_help_panel=WHAT),
+    typer.Argument(
+        metavar="SRC",
+        help="Files and directories to push; DIR/ is what is in it, DIR the directory itself.",
+        rich_help_panel=WHAT,
+    ),
 ]
 Inventories = Annotated[
     list[str],

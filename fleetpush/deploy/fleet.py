@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.variables import declared_rates, warn_of_unknown
+from fleetpush.deploy.walk import is_directory, means_contents, name_of
 from fleetpush.errors import InputError, UsageError
 from fleetpush.inventory.load import load, read_extra_vars
 from fleetpush.remote.target import target_of
@@ -117,13 +118,22 @@ def dest_of(host: Host, options: DeployOptions) -> str:
         return _release_dir(host, options) + "/current/"
     template = options.dest if options.dest is not None else host.resolved("fleetpush_dest")
     if template is None:
-        return Path(options.sources[0]).name if len(options.sources) == 1 else "./"
+        return _as_named(options.sources)
     if not isinstance(template, str) or not template:
         raise InputError(f"{host.name}: fleetpush_dest must be a path, not {template!r}")
     dest = _rendered(host, template, "the destination")
     if len(options.sources) > 1 and not dest.endswith("/"):
         raise InputError(f"--dest {dest}: several sources need a directory, end it in '/'")
+    if not dest.endswith("/") and any(is_directory(source) for source in options.sources):
+        raise InputError(f"--dest {dest}: a directory goes into a directory, end it in '/'")
     return dest
+
+
+def _as_named(sources: Sequence[str]) -> str:
+    """In the login user's home: a file under its name, a directory and what is in it too."""
+    if len(sources) > 1 or (is_directory(sources[0]) and not means_contents(sources[0])):
+        return "./"
+    return name_of(sources[0])
 
 
 def _release_dir(host: Host, options: DeployOptions) -> str:

@@ -148,7 +148,7 @@ class Desk:
         return command
 
     def start(
-        self, source: Path | list[Path], inventory: Path, *flags: str, **more: Any
+        self, source: Path | str | list[Path], inventory: Path, *flags: str, **more: Any
     ) -> Command:
         """``fleetpush deploy``, underway."""
         sources = source if isinstance(source, list) else [source]
@@ -159,7 +159,7 @@ class Desk:
         return self.run(*words, "--progress", "plain", "-o", "json", *flags, **more)
 
     def deploy(
-        self, source: Path | list[Path], inventory: Path, *flags: str, **more: Any
+        self, source: Path | str | list[Path], inventory: Path, *flags: str, **more: Any
     ) -> Outcome:
         """``fleetpush deploy``, to its end."""
         return self.start(source, inventory, *flags, **more).outcome()

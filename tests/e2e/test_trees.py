@@ -1,0 +1,82 @@
+"""A directory as the source: what the hosts hold afterwards, over real SSH."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.e2e.desk import Desk
+
+pytestmark = pytest.mark.sshd
+
+HOSTS = 3
+
+
+def plant(desk: Desk) -> Path:
+    """A small tree with one of everything that a tree may have."""
+    top = desk.root / "site"
+    (top / "static" / "empty").mkdir(parents=True)
+    (top / "static" / "empty").chmod(0o711)
+    for number in range(200):
+        (top / "static" / f"{number:03}.css").write_bytes(os.urandom(number))
+    (top / "big.bin").write_bytes(os.urandom(3 << 20))
+    (top / "run.sh").write_text("#!/bin/sh\n")
+    (top / "run.sh").chmod(0o4755)
+    os.utime(top / "run.sh", ns=(1, 1_600_000_000_123_456_789))
+    (top / "current").symlink_to("static")
+    (top / "out").symlink_to("../../../etc/passwd")
+    with open(os.fsencode(top) + b"/caf\xe9", "wb") as file:
+        file.write(b"no UTF-8 in its name")
+    return top
+
+
+def snapshot(top: Path) -> dict[str, tuple[object, ...]]:
+    """Everything below ``top``: kind, permissions, time and content."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in top.rglob("*"):
+        status = path.lstat()
+        name, mode = path.relative_to(top).as_posix(), stat.S_IMODE(status.st_mode) & 0o777
+        if path.is_symlink():
+            found[name] = ("link", os.readlink(path))  # noqa: PTH115 - the text as it is
+        elif path.is_dir():
+            found[name] = ("directory", mode)
+        else:
+            found[name] = ("file", mode, status.st_mtime_ns, path.read_bytes())
+    return found
+
+
+def test_a_tree_arrives_as_it_is_and_the_second_time_nothing_moves(desk: Desk) -> None:
+    top, inventory = plant(desk), desk.inventory(HOSTS)
+    first = desk.deploy(f"{top}/", inventory, "--dest", "www/site/")
+    assert first.exit == 0, first.stderr
+    assert first.document["hosts"]["activated"] == HOSTS
+    assert first.document["manifest"]["name"] == "site/"
+    for home in desk.homes(HOSTS):
+        assert snapshot(home / "www" / "site") == snapshot(top)
+
+    second = desk.deploy(f"{top}/", inventory, "--dest", "www/site/")
+    assert second.document["hosts"]["already_present"] == HOSTS, second.stderr
+    assert second.document["traffic"]["peer_bytes_sent"] < 64 * 1024
+
+    (top / "run.sh").chmod(0o700)
+    third = desk.deploy(f"{top}/", inventory, "--dest", "www/site/")
+    assert [r["changed"] for r in third.document["results"]] == [True] * HOSTS
+    moved = third.document["traffic"]
+    assert moved["origin_bytes_sent"] + moved["peer_bytes_sent"] < 64 * 1024
+    for home in desk.homes(HOSTS):
+        assert snapshot(home / "www" / "site") == snapshot(top)
+
+
+def test_without_a_slash_the_directory_itself_goes_below_the_destination(desk: Desk) -> None:
+    top = plant(desk)
+    done = desk.deploy(top, desk.inventory(HOSTS), "--dest", "www/")
+    assert done.exit == 0, done.stderr
+    for home in desk.homes(HOSTS):
+        assert snapshot(home / "www" / "site") == snapshot(top)
+        assert os.listdir(home / "www") == ["site"]
