@@ -9,6 +9,7 @@ import os
 import sys
 from time import sleep
 
+from fleetpush.agent.address import ssh_connection
 from fleetpush.agent.chance import Chance
 from fleetpush.agent.kept import SETTLE
 from fleetpush.agent.place import Place
@@ -119,7 +120,7 @@ class Exchange:
                 "address": address,
                 "inside": inside,
                 "port": port,
-                "caller": _ssh_connection(config)[0],
+                "caller": ssh_connection(config)[0],
             }
         )
         self._worker.do(self._open, self._opened, self._store_failed)
@@ -129,14 +130,13 @@ class Exchange:
 
         Returns the announced address, the one to call from this host itself, and the port.
         """
-        announced = self._config["address"] or _ssh_connection(self._config)[1]
+        announced = self._config["address"] or ssh_connection(self._config)[1]
         ports = tuple(self._config["ports"])
         try:
             return announced, announced, node.edges.listen(announced, ports)[1]
         except (OSError, ValueError):
-            six = ":" in announced
-            port = node.edges.listen("::" if six else "", ports)[1]
-            return announced, "::1" if six else "127.0.0.1", port
+            every, inside = ("::", "::1") if ":" in announced else ("", "127.0.0.1")
+            return announced, inside, node.edges.listen(every, ports)[1]
 
     def _open(self) -> AnyStore:
         if self._is_origin:
@@ -145,17 +145,21 @@ class Exchange:
         home = os.path.expanduser("~")
         dest = self._open_release(config["release"], home) if config["release"] else config["dest"]
         place = Place(dest, config["mode"], config["owner"], config["group"], home)
-        make: type[HostStore] = HostStore
-        if self._manifest.tree is not None:
-            from fleetpush.agent.tree.store import TreeStore
-
-            make = TreeStore
-        known = {int(index): note for index, note in config["known"].items()}
-        store = make(self._manifest, place, verify_full=config["verify_full"], known=known)
+        store = self._make_store(place)
         self._store = store  # before open, so that leaving closes whatever it got hold of
         store.open()
         store.scan(self._reading, lambda: self._leaving)
         return store
+
+    def _make_store(self, place: Place) -> HostStore:
+        config = self._config
+        if self._manifest.tree is not None:
+            from fleetpush.agent.tree.store import TreeStore
+
+            full, delete = config["verify_full"], config["delete"]
+            return TreeStore(self._manifest, place, verify_full=full, delete=delete)
+        known = {int(index): note for index, note in config["known"].items()}
+        return HostStore(self._manifest, place, verify_full=config["verify_full"], known=known)
 
     def _open_release(self, wanted: dict[str, Any], home: str) -> str:
         """Where this content's release is, or will be."""
@@ -391,11 +395,3 @@ class Exchange:
     def _host_store(self) -> HostStore:
         assert isinstance(self._store, HostStore)
         return self._store
-
-
-def _ssh_connection(config: dict[str, Any]) -> tuple[str, str]:
-    """The CLI's address and this host's own, as the SSH server saw them ("" where there is none)."""
-    words = os.environ.get("SSH_CONNECTION", "").split()
-    if not config["ssh"] or len(words) != 4:
-        return "", ""
-    return words[0], words[2]

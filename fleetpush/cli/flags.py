@@ -63,6 +63,23 @@ Dest = Annotated[
         rich_help_panel=WHAT,
     ),
 ]
+Exclude = Annotated[
+    list[str] | None,
+    _option(
+        "--exclude",
+        metavar="PATTERN",
+        help="Leave this out of directories, as rsync does: '*.tmp', /top, dir/. Repeatable.",
+        rich_help_panel=WHAT,
+    ),
+]
+Delete = Annotated[
+    bool,
+    _option(
+        "--delete",
+        help="Remove from the hosts' directory what the source directory lacks and no --exclude names.",
+        rich_help_panel=WHAT,
+    ),
+]
 ReleaseDir = Annotated[
     str | None,
     _option(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import fleetpush
 from fleetpush.deploy.channel import AgentChannel
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.sharing import shared
+from fleetpush.deploy.walk import means_contents, on_hosts
 from fleetpush.errors import HostError, HostFailure
 from fleetpush.remote import become, bootstrap
 from fleetpush.remote.connection import Target
@@ -96,6 +98,7 @@ class Enlistment:
             "owner": self._options.owner,
             "group": self._options.group,
             "notes": self._memory is not None,
+            "delete": self._delete(),
             "report_every": max(0.25, hosts / REPORTS_A_SECOND),
         }
         self._have_source.set()
@@ -165,6 +168,14 @@ class Enlistment:
             if sha256 is not None
         }
         return self._memory.recall(host, place.dest, wanted)
+
+    def _delete(self) -> dict[str, Any] | None:
+        """Where the hosts remove what the source lacks, below the destination, and what stays."""
+        if not self._options.delete:
+            return None
+        source = self._options.sources[0]
+        below = "" if means_contents(source) else on_hosts(Path(source).name)
+        return {"below": below, "exclude": self._options.exclude}
 
     def _release(self, directory: str) -> dict[str, Any] | None:
         if not directory:

@@ -47,12 +47,25 @@ def choose(
     """
     if not options.sources and not without_sources:
         raise InputError("nothing to deploy: name a source file")
+    _check_delete(options)
     _, hosts = selected(options.inventories, options.limit, options.extra_vars, warn)
     warn_of_unknown(hosts, warn)
     warn_once = _Once(warn)
     places = [_place(host, options, warn_once) for host in hosts]
     _refuse_twins(places)
     return places
+
+
+def _check_delete(options: DeployOptions) -> None:
+    """Raises UsageError where nobody could tell what is to be removed."""
+    if not options.delete:
+        return
+    if options.activate == "none":
+        raise UsageError("--delete removes on activation: it cannot be with --activate none")
+    if options.release_dir is not None:
+        raise UsageError("a release holds nothing else: leave --delete out")
+    if len(options.sources) != 1 or not is_directory(options.sources[0]):
+        raise UsageError("--delete needs one directory as the source: what it lacks is removed")
 
 
 def selected(
@@ -131,7 +144,7 @@ def dest_of(host: Host, options: DeployOptions) -> str:
 
 def _as_named(sources: Sequence[str]) -> str:
     """In the login user's home: a file under its name, a directory and what is in it too."""
-    if len(sources) > 1 or (is_directory(sources[0]) and not means_contents(sources[0])):
+    if len(sources) != 1 or (is_directory(sources[0]) and not means_contents(sources[0])):
         return "./"
     return name_of(sources[0])
 

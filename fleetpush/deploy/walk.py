@@ -98,14 +98,14 @@ class _Walk:
         path = Path(source).absolute()
         status = _status(path)
         if not stat.S_ISDIR(status.st_mode):
-            self._take(_on_hosts(path.name), str(path))
-            self._add_file(str(path), File(_on_hosts(path.name), status.st_size), status)
+            self._take(on_hosts(path.name), str(path))
+            self._add_file(str(path), File(on_hosts(path.name), status.st_size), status)
             return
         self._is_tree = True
         if means_contents(source):
             self._walk(str(path), "")
         else:
-            name = _on_hosts(path.name)
+            name = on_hosts(path.name)
             self._add_directory(name, str(path), status)
             self._walk(str(path), name + "/")
 
@@ -116,7 +116,7 @@ class _Walk:
             here, prefix = pending.pop()
             inner = []
             for entry in _entries(here):
-                there = prefix + _on_hosts(entry.name)
+                there = prefix + on_hosts(entry.name)
                 status = _entry_status(entry)
                 is_directory = stat.S_ISDIR(status.st_mode)
                 if self._excluded.leaves_out(there, directory=is_directory):
@@ -145,7 +145,7 @@ class _Walk:
             self._add_file(here, File(there, status.st_size, mode, status.st_mtime_ns), status)
         elif stat.S_ISLNK(status.st_mode):
             try:
-                target = _on_hosts(os.readlink(here))  # noqa: PTH115 - a Path would rewrite it
+                target = on_hosts(os.readlink(here))  # noqa: PTH115 - a Path would rewrite it
             except OSError as error:
                 raise _vanished(here) from error
             self._links[there] = Link(there, target)
@@ -173,7 +173,7 @@ def _twins(one: str, other: str) -> InputError:
     return InputError(f"{one} and {other} would become one file on the hosts: rename one of them")
 
 
-def _on_hosts(name: str) -> str:
+def on_hosts(name: str) -> str:
     """A name as the manifest has it: UTF-8, other bytes escaped, whatever this machine's locale says."""
     return os.fsencode(name).decode("utf-8", "surrogateescape")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -169,6 +170,12 @@ class Desk:
 
     def homes(self, hosts: int) -> list[Path]:
         return [self.home(i) for i in range(hosts)]
+
+    def own(self, home: Path) -> None:
+        """Gives what a test put into ``home`` to the fleet's user."""
+        user = pwd.getpwnam(self.fleet.user)
+        for path in (home, *home.rglob("*")):
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
     # -- what the hosts hold
 

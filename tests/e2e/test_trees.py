@@ -43,7 +43,7 @@ def snapshot(top: Path) -> dict[str, tuple[object, ...]]:
         status = path.lstat()
         name, mode = path.relative_to(top).as_posix(), stat.S_IMODE(status.st_mode) & 0o777
         if path.is_symlink():
-            found[name] = ("link", os.readlink(path))  # noqa: PTH115 - the text as it is
+            found[name] = ("link", os.readlink(path))
         elif path.is_dir():
             found[name] = ("directory", mode)
         else:
@@ -80,3 +80,66 @@ def test_without_a_slash_the_directory_itself_goes_below_the_destination(desk: D
     for home in desk.homes(HOSTS):
         assert snapshot(home / "www" / "site") == snapshot(top)
         assert os.listdir(home / "www") == ["site"]
+
+
+def test_delete_removes_what_the_source_lacks_and_nothing_else(desk: Desk) -> None:
+    top, inventory = plant(desk), desk.inventory(HOSTS)
+    (top / "notes.tmp").write_text("not for the hosts")
+    kept = desk.home(0) / "kept"
+    kept.mkdir()
+    (kept / "file").write_text("outside")
+    old = desk.home(0) / "www" / "site"
+    (old / "gone" / "deep").mkdir(parents=True)
+    (old / "gone" / "deep" / "file").write_text("old")
+    (old / "gone" / "deep" / "mine.tmp").write_text("excluded, so it stays")
+    (old / "old.css").write_text("old")
+    (old / "link").symlink_to(kept)
+    desk.own(desk.home(0))
+    flags = ("--dest", "www/", "--exclude", "*.tmp", "--delete")
+    done = desk.deploy(top, inventory, *flags)
+    assert done.exit == 0, done.stderr
+    (top / "notes.tmp").unlink()
+    for index, home in enumerate(desk.homes(HOSTS)):
+        found = snapshot(home / "www" / "site")
+        if not index:
+            assert found.pop("gone/deep/mine.tmp")
+            assert found.pop("gone/deep") == found.pop("gone")
+        assert found == snapshot(top)
+    assert (kept / "file").read_text() == "outside"
+    assert desk.deploy(top, inventory, *flags).document["hosts"]["already_present"] == HOSTS
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--delete", "--activate", "none", "--dest", "x/"), "--activate none"),
+        (("--delete", "--release-dir", "x"), "a release holds nothing else"),
+        (("--dest", "x"), "end it in '/'"),
+        (("--exclude", "/", "--dest", "x/"), "excludes nothing"),
+    ],
+)
+def test_what_makes_no_sense_with_a_directory(
+    desk: Desk, flags: tuple[str, ...], says: str
+) -> None:
+    done = desk.deploy(f"{plant(desk)}/", desk.inventory(1), *flags)
+    assert done.exit in (2, 5)
+    assert says in done.stderr
+    desk.nothing_but(1)
+
+
+def test_a_home_is_never_emptied(desk: Desk) -> None:
+    done = desk.deploy(f"{plant(desk)}/", desk.inventory(1), "--dest", "./", "--delete")
+    assert done.slugs() == {"node0001": "delete_refused"}
+    desk.nothing_but(1)
+
+
+def test_a_tree_is_released_whole_and_switched_together(desk: Desk) -> None:
+    top, inventory = plant(desk), desk.inventory(HOSTS)
+    flags = ("--release-dir", "app", "--activate", "together")
+    assert desk.deploy(f"{top}/", inventory, *flags).exit == 0
+    (top / "run.sh").write_text("#!/bin/sh\ntrue\n")
+    done = desk.deploy(f"{top}/", inventory, *flags)
+    assert done.exit == 0, done.stderr
+    for home in desk.homes(HOSTS):
+        assert snapshot((home / "app" / "current").resolve()) == snapshot(top)
+        assert len(os.listdir(home / "app" / "releases")) == 2

@@ -13,7 +13,7 @@ from fleetpush.agent.place import StoreError, explained
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 OPEN_AT_ONCE = 64
@@ -110,12 +110,14 @@ class Root:
         while self._open:
             os.close(self._open.popitem()[1])
 
-    def walk(self) -> Iterator[tuple[str, bool]]:
-        """Every path below and whether it is a directory; what lies in one comes after it.
+    def walk(self, below: str, skip: Callable[[str, bool], bool]) -> Iterator[tuple[str, bool]]:
+        """Every path below ``below`` and whether it is a directory; what lies in one comes after it.
 
+        Not what ``skip`` says of a path and whether it is a directory, nor what other filesystems hold.
         Raises StoreError.
         """
-        pending = [""]
+        device = os.fstat(self.fd).st_dev
+        pending = [below]
         while pending:
             here = pending.pop()
             with explained(self.where(here)):
@@ -127,8 +129,10 @@ class Root:
             for name in sorted(decoded(os.fsencode(name)) for name in found):
                 path = f"{here}/{name}" if here else name
                 status = self.look(path)
-                if status is not None:
-                    inner = stat.S_ISDIR(status.st_mode)
+                if status is None or status.st_dev != device:
+                    continue
+                inner = stat.S_ISDIR(status.st_mode)
+                if not skip(path, inner):
                     if inner:
                         pending.append(path)
                     yield path, inner

@@ -23,8 +23,10 @@ from fleetpush.agent.tree.switch import Switch
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
     from fleetpush.agent.place import Place
+    from fleetpush.agent.tree.surplus import Surplus
     from fleetpush.swarm.manifest import Manifest
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -39,10 +41,12 @@ class TreeStore(HostStore):
         place: Place,
         *,
         verify_full: bool = False,
-        known: Mapping[int, Sequence[int]] | None = None,
+        delete: Mapping[str, Any] | None = None,
     ) -> None:
-        """``known`` is of no use to a tree yet: its files are read each time."""
-        super().__init__(manifest, place, verify_full=verify_full, known=known)
+        """``delete``: ``below`` which directory of the destination what the tree lacks is removed, but for
+        what the patterns ``exclude`` name."""
+        super().__init__(manifest, place, verify_full=verify_full)
+        self._delete = delete
         self._root: Root | None = None
         self._served: Root | None = None
         """The same for the exchange: it reads in another thread than the rest of this works in."""
@@ -153,6 +157,16 @@ class TreeStore(HostStore):
         for name, size in sizes.items():
             staging.create(name, size, allocate=True)
 
+    def _surplus(self) -> Surplus | None:
+        if self._delete is None:
+            return None
+        from fleetpush.agent.tree.surplus import Surplus
+
+        assert self._root is not None
+        below, exclude = self._delete["below"], self._delete["exclude"]
+        home = self._place.home.rstrip("/")
+        return Surplus(self._root, self._manifest, below, exclude, home)
+
     def _make_switch(self) -> Switch:
         assert self._root is not None
         assert self._look is not None
@@ -162,6 +176,7 @@ class TreeStore(HostStore):
             self._manifest,
             self._look,
             staged,
+            surplus=self._surplus(),
             owner=self._owner,
             mode=self._place.mode,
         )

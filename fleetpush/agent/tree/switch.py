@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fleetpush.agent.tree.look import Look
     from fleetpush.agent.tree.root import Root
     from fleetpush.agent.tree.staging import Staging
+    from fleetpush.agent.tree.surplus import Surplus
     from fleetpush.swarm.manifest import Manifest
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -38,10 +39,14 @@ class Switch:
         look: Look,
         staged: Sequence[int],
         *,
+        surplus: Surplus | None,
         owner: tuple[int, int],
         mode: int | None,
     ) -> None:
-        """``mode``: of every file, None for those that the manifest carries. Raises StoreError."""
+        """``surplus``: what is to be removed; ``mode``: of every file, None for what the manifest says.
+
+        Raises StoreError.
+        """
         assert manifest.tree is not None
         self.staged = staged
         self.done = False
@@ -49,6 +54,7 @@ class Switch:
         self._manifest = manifest
         self._tree = manifest.tree
         self._look = look
+        self._surplus = surplus
         self._owner = owner
         self._mode = mode
         self._links = [
@@ -62,6 +68,8 @@ class Switch:
     def changes_anything(self) -> bool:
         """Whether the destination is not what it shall be."""
         directories = zip(self._tree.directories, self._look.directories)
+        if self._surplus is not None and self._surplus.find():
+            return True
         return bool(self.staged or self._links or self._settle_only) or any(
             found is None or self._unlike(found, directory.mode) for directory, found in directories
         )
@@ -105,6 +113,8 @@ class Switch:
             self._rename(staging, name, link.path)
         for index in self._settle_only:
             self._settle(index)
+        if self._surplus is not None:
+            self._surplus.remove()
         self._settle_directories()
         self.done = True
 
