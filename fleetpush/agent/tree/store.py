@@ -119,7 +119,7 @@ class TreeStore(HostStore):
         self._switch = self._make_switch()
         if len(self._kept) == len(self._manifest.files):
             self._keep(common)
-            self.present = not self._switch.changes_anything
+            self.present = not self._made and not self._switch.changes_anything
             return
         self._stage_files()
         self._found.clear()
@@ -287,6 +287,7 @@ class TreeStore(HostStore):
         with explained(self._targets[0].directory):
             sync(staging.fd)
             staging.remove()
+        self._made = []  # it stays, though the tree may have been an empty one
         return [self._targets[0].directory] if keep_old else []
 
     @property
