@@ -44,6 +44,8 @@ def _push(given: Mapping[str, object]) -> str:
         return "'keep_releases' goes with 'release_dir'"
     if "release_dir" in given and "dest" in given:
         return "'dest' and 'release_dir' both say where it goes: leave one out"
+    if given.get("delete") and given.get("activate") == "none":
+        return "'delete' removes on activation: leave one of 'delete' and 'activate: none' out"
     src, dest = given["src"], given.get("dest", "/")
     several = isinstance(src, tuple) and not isinstance(src, Template) and len(src) > 1
     if several and isinstance(dest, str) and not dest.endswith("/"):
@@ -105,6 +107,8 @@ ACTIONS: Mapping[str, Action] = {
         {
             "src": _TEXTS,
             "dest": _TEXT,
+            "exclude": _TEXTS,
+            "delete": _FLAG,
             "mode": Argument(readers.mode, written=True),
             "owner": _TEXT,
             "group": _TEXT,
