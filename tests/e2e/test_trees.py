@@ -143,3 +143,29 @@ def test_a_tree_is_released_whole_and_switched_together(desk: Desk) -> None:
     for home in desk.homes(HOSTS):
         assert snapshot((home / "app" / "current").resolve()) == snapshot(top)
         assert len(os.listdir(home / "app" / "releases")) == 2
+
+
+def test_a_directory_that_nobody_may_write_is_brought_up_to_date(desk: Desk) -> None:
+    top, inventory = desk.root / "locked", desk.inventory(1)
+    (top / "sub").mkdir(parents=True)
+    (top / "sub" / "f").write_text("one")
+    (top / "sub").chmod(0o555)
+    assert desk.deploy(f"{top}/", inventory, "--dest", "x/").exit == 0
+    (top / "sub" / "f").write_text("two")
+    done = desk.deploy(f"{top}/", inventory, "--dest", "x/")
+    assert done.exit == 0, done.stderr
+    assert snapshot(desk.home(0) / "x") == snapshot(top)
+
+
+def test_a_directory_in_a_files_place_is_refused_by_name_before_anything_moves(desk: Desk) -> None:
+    top = plant(desk)
+    (desk.home(0) / "x" / "big.bin").mkdir(parents=True)
+    (desk.home(1) / "x").mkdir()
+    (desk.home(1) / "x" / "static").write_text("a file")
+    done = desk.deploy(f"{top}/", desk.inventory(HOSTS), "--dest", "x/")
+    assert done.exit == 3
+    assert done.slugs() == {"node0001": "dest_is_directory", "node0002": "dest_not_directory"}
+    assert "x/big.bin is a directory" in done.host("node0001")["reason"]["message"]
+    assert "x/static is no directory" in done.host("node0002")["reason"]["message"]
+    assert os.listdir(desk.home(0) / "x") == ["big.bin"]
+    assert snapshot(desk.home(2) / "x") == snapshot(top)
