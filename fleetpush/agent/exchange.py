@@ -135,16 +135,23 @@ class Exchange:
             return SourceStore(self._manifest, self._config["paths"])
         config = self._config
         home = os.path.expanduser("~")
-        dest = config["dest"]
-        if config["release"]:
-            dest = self._open_release(config["release"], home)
+        dest = self._open_release(config["release"], home) if config["release"] else config["dest"]
         place = Place(dest, config["mode"], config["owner"], config["group"], home)
-        known = {int(index): note for index, note in config["known"].items()}
-        store = HostStore(self._manifest, place, verify_full=config["verify_full"], known=known)
+        store = self._make_store(place)
         self._store = store  # before open, so that leaving closes whatever it got hold of
         store.open()
         store.scan(self._reading, lambda: self._leaving)
         return store
+
+    def _make_store(self, place: Place) -> HostStore:
+        config = self._config
+        if self._manifest.tree is not None:
+            from fleetpush.agent.tree.store import TreeStore
+
+            full, delete = config["verify_full"], config["delete"]
+            return TreeStore(self._manifest, place, verify_full=full, delete=delete)
+        known = {int(index): note for index, note in config["known"].items()}
+        return HostStore(self._manifest, place, verify_full=config["verify_full"], known=known)
 
     def _open_release(self, wanted: dict[str, Any], home: str) -> str:
         """Where this content's release is, or will be."""

@@ -11,12 +11,18 @@ from fleetpush.swarm.manifest import leaves_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
+    from typing import Union
 
     from fleetpush.swarm.manifest import Manifest
 
+    Descriptors = Union[list[int], "OpenFiles"]
+
 SLICE = 1 << 20
 """Bytes read at once when hashing: whole blocks, and few enough to stay in the processor's cache."""
+
+OPEN_AT_ONCE = 64
+"""Files that are held open of a tree, which may have more than a process may open."""
 
 _PREALLOCATES = frozenset(
     ("ext4", "xfs", "btrfs", "tmpfs", "overlay", "f2fs", "ocfs2", "gfs2", "bcachefs")
@@ -25,6 +31,49 @@ _PREALLOCATES = frozenset(
 
 class ShortReadError(OSError):
     """A file ends before its content does."""
+
+
+class OpenFiles:
+    """Descriptors by the files' numbers, opened by ``opener`` when they are asked for; the last stay open.
+
+    For one thread at a time. A descriptor is good until the next is asked for.
+    """
+
+    __slots__ = ("_open", "_opener", "_room")
+
+    def __init__(self, opener: Callable[[int], int], room: int = OPEN_AT_ONCE) -> None:
+        self._opener = opener
+        self._room = room
+        self._open: dict[int, int] = {}
+
+    def __getitem__(self, index: int) -> int:
+        """Raises what ``opener`` does."""
+        fd = self._open.get(index, -1)
+        if fd < 0:
+            if len(self._open) >= self._room:
+                os.close(self._open.pop(next(iter(self._open))))
+            fd = self._opener(index)
+            if fd >= 0:
+                self._open[index] = fd
+        return fd
+
+    def clear(self) -> None:
+        """Closes what is open; what is asked for afterwards is opened again."""
+        close_all(list(self._open.values()))
+        self._open.clear()
+
+
+class _Sinks:
+    """What may be written of ``files``: not those that are ``kept``."""
+
+    __slots__ = ("_files", "_kept")
+
+    def __init__(self, files: OpenFiles, kept: Collection[int]) -> None:
+        self._files = files
+        self._kept = kept
+
+    def __getitem__(self, index: int) -> int:
+        return -1 if index in self._kept else self._files[index]
 
 
 class Stream:
@@ -36,9 +85,15 @@ class Stream:
 
     __slots__ = ("_ends", "_manifest", "_sinks", "_starts", "fds")
 
-    def __init__(self, manifest: Manifest, fds: Sequence[int], kept: Collection[int] = ()) -> None:
-        self.fds = list(fds)
-        self._sinks = [-1 if index in kept else fd for index, fd in enumerate(fds)]
+    def __init__(self, manifest: Manifest, fds: Descriptors, kept: Collection[int] = ()) -> None:
+        self.fds = fds
+        self._sinks: list[int] | OpenFiles | _Sinks = fds
+        if kept:
+            self._sinks = (
+                [-1 if index in kept else fd for index, fd in enumerate(fds)]
+                if isinstance(fds, list)
+                else _Sinks(fds, kept)
+            )
         self._manifest = manifest
         self._starts: list[int] = []
         self._ends: list[int] = []
@@ -48,16 +103,25 @@ class Stream:
             at += file.size
             self._ends.append(at)
 
-    def spans(self, start: int, length: int) -> list[tuple[int, int, int]]:
+    @property
+    def listed(self) -> list[int]:
+        """The descriptors of a stream that was given a list of them."""
+        assert isinstance(self.fds, list)
+        return self.fds
+
+    def spans(self, start: int, length: int) -> Iterable[tuple[int, int, int]]:
         """(descriptor, offset, length) of ``length`` bytes of the stream from ``start``."""
         return self._spans(self.fds, start, length)
 
-    def _spans(self, fds: list[int], start: int, length: int) -> list[tuple[int, int, int]]:
+    def _spans(
+        self, fds: list[int] | OpenFiles | _Sinks, start: int, length: int
+    ) -> Iterable[tuple[int, int, int]]:
         index = bisect_right(self._starts, start) - 1
         if start + length <= self._ends[index]:
             return [(fds[index], start - self._starts[index], length)]
         parts = self._manifest.extents(start, length)
-        return [(fds[part.file], part.offset, part.length) for part in parts]
+        # One after the other: each descriptor is used before the next is opened.
+        return ((fds[part.file], part.offset, part.length) for part in parts)
 
     def write(self, start: int, data: memoryview) -> None:
         """Raises OSError."""
@@ -95,7 +159,7 @@ class Stream:
         """Whether the disk holds anything but never-written room at ``chunk``."""
         return any(_holds_data(*span) for span in self._chunk_spans(chunk))
 
-    def _chunk_spans(self, chunk: int) -> list[tuple[int, int, int]]:
+    def _chunk_spans(self, chunk: int) -> Iterable[tuple[int, int, int]]:
         start = chunk * self._manifest.chunk_size
         return self.spans(start, self._manifest.chunk_length(chunk))
 

@@ -179,5 +179,9 @@ _MEANING = {
     ),
     errno.ENOENT: ("dest_gone", "it was removed or replaced under this run; deploy again"),
     errno.ENAMETOOLONG: ("name_too_long", "choose a shorter --dest"),
+    errno.EXDEV: (
+        "crosses_filesystems",
+        "another filesystem is mounted there, below --dest: leave it out, or deploy to it by itself",
+    ),
     errno.EMFILE: ("too_many_files", "raise this host's open-file limit (ulimit -n)"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 
-from fleetpush.agent.files import SLICE, Stream, close_all
+from fleetpush.agent.files import OPEN_AT_ONCE, SLICE, OpenFiles, Stream, close_all
 from fleetpush.agent.place import StoreError
 from fleetpush.agent.store import DUPLICATE
 from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest, leaves_of
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 AHEAD = 32 * 1024 * 1024
 """Bytes of checked chunks kept in memory, so that each is read and hashed once and sent as it was checked."""
+
+
+NAMED = 3
+"""Files that are named where one of those in a chunk has changed."""
 
 
 class SourceChanged(StoreError):  # noqa: N818 - names what happened, not a fault of ours
@@ -38,14 +42,24 @@ class SourceStore:
         self._ahead: dict[int, memoryview] = {}
         """Checked chunks, the one asked for last at the end."""
         self._room = AHEAD // manifest.chunk_size
+        if len(paths) > OPEN_AT_ONCE:
+            self._stream = Stream(manifest, OpenFiles(self._open))
+        else:
+            self._stream = Stream(manifest, self._open_all())
+
+    def _open_all(self) -> list[int]:
         fds: list[int] = []
-        for path in paths:
+        for index, path in enumerate(self._paths):
             try:
-                fds.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+                fds.append(self._open(index))
             except OSError as error:
                 close_all(fds)
-                raise self._changed(str(error.strerror)) from error
-        self._stream = Stream(manifest, fds)
+                raise _changed(str(error.strerror), path) from error
+        return fds
+
+    def _open(self, index: int) -> int:
+        # Never waits for the other end of a pipe that has taken a file's place.
+        return os.open(self._paths[index], os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
     def progress(self, chunk: int) -> int:
         """All blocks of the chunk, always."""
@@ -58,9 +72,9 @@ class SourceStore:
             try:
                 known = self._read_leaves(chunk)
             except OSError as error:
-                raise self._changed(str(error)) from error
+                raise self._chunk_changed(chunk, str(error)) from error
             if chunk_digest(known) != self._manifest.chunk_digests[chunk]:
-                raise self._changed(f"chunk {chunk} has other content now")
+                raise self._chunk_changed(chunk, f"chunk {chunk} has other content now")
             self._leaves[chunk] = known
         return known
 
@@ -85,9 +99,10 @@ class SourceStore:
         try:
             data = self._stream.read(start, self._manifest.block_length(chunk, block))
         except OSError as error:
-            raise self._changed(str(error)) from error
+            raise self._chunk_changed(chunk, str(error)) from error
         if sha256(data).digest() != leaf:
-            raise self._changed(f"block {block} of chunk {chunk} has other content now")
+            what = f"block {block} of chunk {chunk} has other content now"
+            raise self._chunk_changed(chunk, what)
         return data
 
     def put_leaves(self, chunk: int, leaves: bytes) -> bool:
@@ -100,13 +115,22 @@ class SourceStore:
 
     def close(self) -> None:
         """Closes the files; may be called twice."""
-        close_all(self._stream.fds)
-        self._stream.fds.clear()
+        fds = self._stream.fds
+        if isinstance(fds, list):
+            close_all(fds)
+        fds.clear()
         self._ahead.clear()
 
-    def _changed(self, what: str) -> SourceChanged:
-        return SourceChanged(
-            "source_changed",
-            f"{', '.join(self._paths)} changed during the run ({what}); "
-            "deploy again when nothing writes it any more",
-        )
+    def _chunk_changed(self, chunk: int, what: str) -> SourceChanged:
+        length = self._manifest.chunk_length(chunk)
+        extents = self._manifest.extents(chunk * self._manifest.chunk_size, length)
+        paths = [self._paths[extent.file] for extent in extents[:NAMED]]
+        more = [f"{len(extents) - NAMED} more"] if len(extents) > NAMED else []
+        return _changed(what, " or ".join([*paths, *more]))
+
+
+def _changed(what: str, path: str) -> SourceChanged:
+    return SourceChanged(
+        "source_changed",
+        f"{path} changed during the run ({what}); deploy again when nothing writes it any more",
+    )

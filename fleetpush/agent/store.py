@@ -301,12 +301,12 @@ class HostStore:
             raise StoreError("incomplete", f"{self._targets[0].path}: not every chunk is there")
         with self._disk_work:
             if self._verify_full:
-                for fd, target in zip(self._stream.fds, self._targets):
+                for fd, target in zip(self._stream.listed, self._targets):
                     with explained(target.path):
                         os.fsync(fd)
                 with explained(self._targets[0].path):
                     self._read_back(progress)
-            files = zip(self._stream.fds, self._targets, self._replaced)
+            files = zip(self._stream.listed, self._targets, self._replaced)
             for index, (fd, target, old) in enumerate(files):
                 with explained(target.path):
                     settle(fd, target.path, self._owner, self._mode(index, old), old)
@@ -321,18 +321,22 @@ class HostStore:
         return stat.S_IMODE(old.st_mode) & 0o777
 
     def _read_back(self, progress: Callable[[int], None]) -> None:
-        for fd in self._stream.fds:
+        for fd in self._stream.listed:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         reading = Reading(progress, lambda: False)
         chunks = range(self._manifest.chunks)
         lost = set(chunks) - set(self._compare(self._stream, chunks, reading, holes=True))
+        self._drop(lost)
+
+    def _drop(self, lost: set[int]) -> None:
         for chunk in lost:
             self.have &= ~(1 << chunk)
             self._progress[chunk] = 0
         if lost:
+            total = self._manifest.chunks
             raise StoreError(
                 "verify_failed",
-                f"{self._targets[0].path}: {len(lost)} of {len(chunks)} chunks read back differently "
+                f"{self._targets[0].path}: {len(lost)} of {total} chunks read back differently "
                 "from what was written; look at this host's disk and kernel log",
             )
 
@@ -369,7 +373,7 @@ class HostStore:
     def notes(self) -> list[list[int]]:
         """What each file of the destination, once active, is known again by. Raises StoreError."""
         with explained(self._place.dest):
-            return [note_of(fd) for fd in self._stream.fds]
+            return [note_of(fd) for fd in self._stream.listed]
 
     def close(self) -> None:
         """Lets go of everything. What was verified stays as a partial; nothing else stays."""

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -23,6 +24,8 @@ def deploy(
     limit: flags.Limit = None,
     extra_vars: flags.ExtraVars = None,
     dest: flags.Dest = None,
+    exclude: flags.Exclude = None,
+    delete: flags.Delete = False,
     release_dir: flags.ReleaseDir = None,
     keep_releases: flags.KeepReleases = 5,
     mode: flags.Mode = None,
@@ -71,11 +74,15 @@ def deploy(
     verbose: flags.Verbose = 0,
 ) -> None:
     """Push files to every host of an inventory, verify them there, and activate them."""
-    given = dict(locals())
+    raise typer.Exit(_deploy(dict(locals())))
+
+
+def _deploy(given: dict[str, Any]) -> int:
+    """What the flags ``given`` ask for; the exit code."""
     output = Output(command="deploy", **fields_of(Output, given))
     job = Job.of(given)
-    work = functools.partial(execute, state_dir=state_dir, warn=output.warn)
-    raise typer.Exit(conduct(output, lambda: functools.partial(work, options_from(given)), job))
+    work = functools.partial(execute, state_dir=given["state_dir"], warn=output.warn)
+    return conduct(output, lambda: functools.partial(work, options_from(given)), job)
 
 
 async def execute(

@@ -14,7 +14,11 @@ from fleetpush.report.choose import ColorChoice, ProgressStyle
 
 Sources = Annotated[
     list[str],
-    typer.Argument(metavar="SRC", help="Files to push.", rich_help_panel=WHAT),
+    typer.Argument(
+        metavar="SRC",
+        help="Files and directories to push; DIR/ is what is in it, DIR the directory itself.",
+        rich_help_panel=WHAT,
+    ),
 ]
 Inventories = Annotated[
     list[str],
@@ -56,6 +60,23 @@ Dest = Annotated[
         metavar="PATH",
         help="Where it goes; a Jinja2 template over the host's variables."
         " Default: fleetpush_dest, else the source's name in the login user's home.",
+        rich_help_panel=WHAT,
+    ),
+]
+Exclude = Annotated[
+    list[str] | None,
+    _option(
+        "--exclude",
+        metavar="PATTERN",
+        help="Leave this out of directories, as rsync does: '*.tmp', /top, dir/. Repeatable.",
+        rich_help_panel=WHAT,
+    ),
+]
+Delete = Annotated[
+    bool,
+    _option(
+        "--delete",
+        help="Remove from the hosts' directory what the source directory lacks and no --exclude names.",
         rich_help_panel=WHAT,
     ),
 ]

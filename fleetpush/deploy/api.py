@@ -34,6 +34,10 @@ class Keywords(TypedDict, total=False):
 
     dest: str | None
     """A Jinja2 template over the host's variables. Default: ``fleetpush_dest``, else as ``scp`` does."""
+    exclude: tuple[str, ...]
+    """Patterns of what directories are deployed without, as ``--exclude`` has them."""
+    delete: bool
+    """Removes what the source directory lacks."""
     limit: str | None
     """A host pattern."""
     ssh: SshOptions

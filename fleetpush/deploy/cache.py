@@ -26,11 +26,16 @@ ENTRIES = {"manifest": 64, "sum": 4096}
 """Kept of a kind, the last used ones. A manifest has some 32 KiB, at most 32 MiB; a sum 64 bytes."""
 
 
+PRUNE_EVERY = 32
+"""Entries written by one run between two looks at what is too many: a look reads all their times."""
+
+
 class Cache:
     """Entries by kind and by the identity of the files that they were computed from."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._written = 0
 
     def get(self, kind: str, files: Sequence[FileIdentity], *more: object) -> bytes | None:
         """The entry, if it is there and whole."""
@@ -56,7 +61,9 @@ class Cache:
                 except BaseException:
                     Path(file.name).unlink(missing_ok=True)
                     raise
-            self._prune(kind)
+            if self._written % PRUNE_EVERY == 0:
+                self._prune(kind)
+            self._written += 1
 
     def _prune(self, kind: str) -> None:
         found = self._directory.glob(f"{kind}-*.cache")

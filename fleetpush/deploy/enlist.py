@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import fleetpush
@@ -11,6 +12,7 @@ from fleetpush.deploy.channel import AgentChannel
 from fleetpush.deploy.member import ORIGIN
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.sharing import shared
+from fleetpush.deploy.walk import means_contents, on_hosts
 from fleetpush.errors import HostError, HostFailure
 from fleetpush.remote import become, bootstrap
 from fleetpush.remote.connection import Target
@@ -68,6 +70,7 @@ class Enlistment:
         self._gossips = options.discovery == "gossip"
         self._common: dict[str, Any] = {}
         self._manifest = b""
+        self._is_tree = False
         self._identity: RunIdentity | None = None
         self._paths: list[str] = []
         self._names: list[str] = []
@@ -79,6 +82,7 @@ class Enlistment:
         """The manifest is known: agents may be configured."""
         shape = shape_of(topology, source.manifest.chunk_size)
         self._manifest = source.manifest.encode()
+        self._is_tree = source.manifest.tree is not None
         self._identity = identity
         self._paths = [str(path) for path in source.paths]
         self._sums = source.sums.known
@@ -97,6 +101,7 @@ class Enlistment:
             "owner": self._options.owner,
             "group": self._options.group,
             "notes": self._memory is not None,
+            "delete": self._delete(),
             "report_every": max(0.25, hosts / REPORTS_A_SECOND),
         }
         self._have_source.set()
@@ -158,7 +163,7 @@ class Enlistment:
 
     def _known(self, host: str, place: Place) -> dict[int, Sequence[int]]:
         """By the files' numbers: how those are known again that this host has shown to hold already."""
-        if self._memory is None or self._options.checksum:
+        if self._memory is None or self._options.checksum or self._is_tree:
             return {}
         wanted = {
             index: (name, sha256)
@@ -166,6 +171,14 @@ class Enlistment:
             if sha256 is not None
         }
         return self._memory.recall(host, place.dest, wanted)
+
+    def _delete(self) -> dict[str, Any] | None:
+        """Where the hosts remove what the source lacks, below the destination, and what stays."""
+        if not self._options.delete:
+            return None
+        source = self._options.sources[0]
+        below = "" if means_contents(source) else on_hosts(Path(source).name)
+        return {"below": below, "exclude": self._options.exclude}
 
     def _release(self, directory: str) -> dict[str, Any] | None:
         if not directory:

@@ -41,5 +41,13 @@ class FileIdentity(NamedTuple):
         return FileIdentity.of(Path(self.path), os.fstat(fd)) == self
 
     @property
+    def is_still_there(self) -> bool:
+        """Whether its path still leads to it, unchanged."""
+        try:
+            return FileIdentity.of(Path(self.path), os.stat(self.path)) == self  # noqa: PTH116 - of thousands
+        except OSError:
+            return False
+
+    @property
     def settled(self) -> bool:
         return max(self.modified, self.changed) < time.time_ns() - _SETTLED_NS

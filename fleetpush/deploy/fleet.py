@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.variables import declared_rates, warn_of_unknown
+from fleetpush.deploy.walk import is_directory, means_contents, name_of
 from fleetpush.errors import InputError, UsageError
 from fleetpush.inventory.load import load, read_extra_vars
 from fleetpush.remote.target import target_of
@@ -46,12 +47,25 @@ def choose(
     """
     if not options.sources and not without_sources:
         raise InputError("nothing to deploy: name a source file")
+    _check_delete(options)
     _, hosts = selected(options.inventories, options.limit, options.extra_vars, warn)
     warn_of_unknown(hosts, warn)
     warn_once = _Once(warn)
     places = [_place(host, options, warn_once) for host in hosts]
     _refuse_twins(places)
     return places
+
+
+def _check_delete(options: DeployOptions) -> None:
+    """Raises UsageError where nobody could tell what is to be removed."""
+    if not options.delete:
+        return
+    if options.activate == "none":
+        raise UsageError("--delete removes on activation: it cannot be with --activate none")
+    if options.release_dir is not None:
+        raise UsageError("a release holds nothing else: leave --delete out")
+    if len(options.sources) != 1 or not is_directory(options.sources[0]):
+        raise UsageError("--delete needs one directory as the source: what it lacks is removed")
 
 
 def selected(
@@ -117,13 +131,22 @@ def dest_of(host: Host, options: DeployOptions) -> str:
         return _release_dir(host, options) + "/current/"
     template = options.dest if options.dest is not None else host.resolved("fleetpush_dest")
     if template is None:
-        return Path(options.sources[0]).name if len(options.sources) == 1 else "./"
+        return _as_named(options.sources)
     if not isinstance(template, str) or not template:
         raise InputError(f"{host.name}: fleetpush_dest must be a path, not {template!r}")
     dest = _rendered(host, template, "the destination")
     if len(options.sources) > 1 and not dest.endswith("/"):
         raise InputError(f"--dest {dest}: several sources need a directory, end it in '/'")
+    if not dest.endswith("/") and any(is_directory(source) for source in options.sources):
+        raise InputError(f"--dest {dest}: a directory goes into a directory, end it in '/'")
     return dest
+
+
+def _as_named(sources: Sequence[str]) -> str:
+    """In the login user's home: a file under its name, a directory and what is in it too."""
+    if len(sources) != 1 or (is_directory(sources[0]) and not means_contents(sources[0])):
+        return "./"
+    return name_of(sources[0])
 
 
 def _release_dir(host: Host, options: DeployOptions) -> str:

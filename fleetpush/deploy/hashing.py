@@ -14,6 +14,7 @@ from fleetpush.swarm.manifest import chunk_digest, leaves_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fleetpush.deploy.fingerprint import FileIdentity
     from fleetpush.swarm.manifest import Manifest
 
 READERS = 8
@@ -26,16 +27,60 @@ class HashingStoppedError(Exception):
     """The run ended before its manifest was made."""
 
 
+OPEN_AT_ONCE = 16
+"""Files that each thread holds open: a tree may have more than a process may open."""
+
+
+class OpenSources:
+    """Descriptors of ``files`` by their numbers, opened when they are read. For one thread."""
+
+    def __init__(self, files: Sequence[FileIdentity]) -> None:
+        self._files = files
+        self._open: dict[int, int] = {}
+
+    def __getitem__(self, index: int) -> int:
+        """Raises InputError, SourceChangedError for another file than was found before."""
+        fd = self._open.get(index)
+        if fd is None:
+            if len(self._open) >= OPEN_AT_ONCE:
+                os.close(self._open.pop(next(iter(self._open))))
+            fd = self._open[index] = self._opened(self._files[index])
+        return fd
+
+    def _opened(self, file: FileIdentity) -> int:
+        try:
+            fd = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError as error:
+            raise changed_source(file) from error
+        except OSError as error:
+            raise InputError(f"cannot read the source {file.path}: {error.strerror}") from error
+        if not file.still_is(fd):
+            os.close(fd)
+            raise changed_source(file)
+        return fd
+
+    def close(self) -> None:
+        while self._open:
+            os.close(self._open.popitem()[1])
+
+
+def changed_source(file: FileIdentity) -> SourceChangedError:
+    """What to say of a source that is not what it was when it was looked at."""
+    return SourceChangedError(
+        f"{file.path} changed while it was read: deploy again when nothing writes it any more"
+    )
+
+
 def hash_chunks(
     layout: Manifest,
-    fds: Sequence[int],
+    files: Sequence[FileIdentity],
     progress: Callable[[int, int], None],
     stop: Callable[[], bool],
 ) -> list[bytes]:
-    """The chunk digests of the open files ``fds``, cut as ``layout`` says (its digests are not looked at).
+    """The chunk digests of ``files``, cut as ``layout`` says (its digests are not looked at).
 
     ``progress`` gets the bytes done and the bytes in all, from several threads but never at once. Raises
-    SourceChangedError for a file that became shorter, InputError where reading fails, HashingStoppedError.
+    SourceChangedError for a file that changed, InputError where reading fails, HashingStoppedError.
     """
     digests = [b""] * layout.chunks
     chunks = count()
@@ -43,7 +88,7 @@ def hash_chunks(
     lock = threading.Lock()
     broken = threading.Event()
 
-    def work() -> None:
+    def work(fds: OpenSources) -> None:
         nonlocal done
         room = memoryview(bytearray(_SLICE))
         while (chunk := next(chunks)) < layout.chunks and not broken.is_set():
@@ -55,11 +100,14 @@ def hash_chunks(
                 progress(done, layout.size)
 
     def guarded() -> None:
+        fds = OpenSources(files)
         try:
-            work()
+            work(fds)
         except BaseException:
             broken.set()
             raise
+        finally:
+            fds.close()
 
     readers = min(READERS, os.cpu_count() or 1, max(layout.chunks, 1))
     with ThreadPoolExecutor(readers, thread_name_prefix="hashing") as pool:
@@ -69,7 +117,7 @@ def hash_chunks(
     return digests
 
 
-def _digest(layout: Manifest, fds: Sequence[int], chunk: int, room: memoryview) -> bytes:
+def _digest(layout: Manifest, fds: OpenSources, chunk: int, room: memoryview) -> bytes:
     start = chunk * layout.chunk_size
     end = start + layout.chunk_length(chunk)
     leaves: list[bytes] = []
@@ -81,7 +129,7 @@ def _digest(layout: Manifest, fds: Sequence[int], chunk: int, room: memoryview) 
     return chunk_digest(b"".join(leaves))
 
 
-def _read_into(layout: Manifest, fds: Sequence[int], start: int, view: memoryview) -> None:
+def _read_into(layout: Manifest, fds: OpenSources, start: int, view: memoryview) -> None:
     at = 0
     for part in layout.extents(start, len(view)):
         end = at + part.length

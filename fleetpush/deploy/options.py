@@ -20,6 +20,10 @@ class DeployOptions:
     limit: str | None = None
     extra_vars: tuple[str, ...] = ()
     dest: str | None = None
+    exclude: tuple[str, ...] = ()
+    """Patterns of what is left out of directories (``swarm.exclude``)."""
+    delete: bool = False
+    """Removes from the hosts' directory what the source, one directory, lacks."""
     ssh: SshOptions = field(default_factory=SshOptions)
     topology: Topology = "auto"
     tree_fanout: int | None = None

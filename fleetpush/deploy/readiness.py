@@ -11,7 +11,6 @@ import os
 import secrets
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.fitness import FitnessReport, fitness
@@ -64,7 +63,7 @@ class Check:
         places = choose(options, self._warn, without_sources=True)
         files: list[tuple[str, int]] = []
         if options.sources:
-            layout, _ = layout_of([Path(s) for s in options.sources], None, len(places))
+            layout, _ = layout_of(options.sources, None, len(places), options.exclude)
             files = [(file.path, file.size) for file in layout.files]
         opened = files_for(place.target for place in places)
         raise_fd_limit(opened + 2 * CALLS_AT_ONCE + 256)

@@ -83,11 +83,10 @@ class Chronicle:
     def source_ready(self, source: Source) -> None:
         manifest = source.manifest
         self._size = manifest.size
-        name = ", ".join(path.name for path in source.paths)
         self._tell(
             progress.SourceReady(
                 self.at(),
-                name,
+                source.name,
                 manifest.digest.hex(),
                 manifest.size,
                 manifest.chunk_size,
@@ -181,7 +180,7 @@ class Chronicle:
             discovery=self._options.discovery,
             encrypt=self._options.encrypt,
             manifest_digest=manifest.digest.hex() if manifest else "",
-            manifest_name=", ".join(p.name for p in source.paths) if source else "",
+            manifest_name=source.name if source else "",
             size=manifest.size if manifest else 0,
             chunk_size=manifest.chunk_size if manifest else 0,
             chunks=manifest.chunks if manifest else 0,

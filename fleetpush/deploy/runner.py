@@ -161,7 +161,6 @@ class Run:
 
     async def _hash(self, hosts: int) -> Source:
         loop = asyncio.get_running_loop()
-        paths = [Path(text) for text in self._options.sources]
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fleetpush"
 
         def hashed(done: int, total: int) -> None:
@@ -169,11 +168,12 @@ class Run:
 
         return await asyncio.to_thread(
             make_manifest,
-            paths,
+            self._options.sources,
             self._options.chunk_size,
             hosts,
             cache,
             hashed,
+            exclude=self._options.exclude,
             stop=self._over.is_set,
         )
 
@@ -220,7 +220,7 @@ class Run:
         expected, found = self._options.expected, source.manifest.digest.hex()
         if expected is not None and found != expected:
             raise InputError(
-                f"{', '.join(map(str, source.paths))}: not what that run deployed any more (its digest was"
+                f"{source.name}: not what that run deployed any more (its digest was"
                 f" {expected[:12]}, now it is {found[:12]})",
                 slug="other_content",
             )

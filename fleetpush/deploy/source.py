@@ -1,31 +1,31 @@
-"""From the operator's files to a manifest: checked, hashed on all cores, remembered for the next run."""
+"""From the operator's sources to a manifest: checked, hashed on all cores, remembered for the next run."""
 
 from __future__ import annotations
 
 import math
-import os
-import stat
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.cache import Cache
-from fleetpush.deploy.fingerprint import FileIdentity
-from fleetpush.deploy.hashing import hash_chunks
+from fleetpush.deploy.hashing import changed_source, hash_chunks
 from fleetpush.deploy.sums import Sums
-from fleetpush.errors import InputError, ManifestError, SourceChangedError
+from fleetpush.deploy.walk import find_sources
+from fleetpush.errors import InputError, ManifestError
 from fleetpush.swarm.manifest import (
     BLOCK,
     DIGEST,
     MAX_CHUNK_SIZE,
     MAX_CHUNKS,
-    File,
     Manifest,
 )
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Sequence
     from pathlib import Path
+
+    from fleetpush.deploy.fingerprint import FileIdentity
+    from fleetpush.deploy.walk import Found
 
 LARGEST_CHUNK = 16 * 1024 * 1024
 """What is chosen at most where the operator does not say: larger ones make peers wait for each other."""
@@ -33,21 +33,24 @@ LARGEST_CHUNK = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is deployed. ``paths`` are absolute, in the manifest's order; ``notes`` are for the operator."""
+    """What is deployed. ``name``: the sources as the operator would call them; ``paths``: of the files,
+    absolute, in the manifest's order; ``notes`` are for the operator."""
 
     manifest: Manifest
+    name: str
     paths: tuple[Path, ...]
     sums: Sums
     notes: tuple[str, ...] = ()
 
 
 def make_manifest(
-    sources: Sequence[Path],
+    sources: Sequence[str | os.PathLike[str]],
     chunk_size: int | None,
     hosts: int,
     cache_dir: Path,
     progress: Callable[[int, int], None],
     *,
+    exclude: Sequence[str] = (),
     stop: Callable[[], bool] = lambda: False,
 ) -> Source:
     """Reads ``sources`` and says what they are; ``chunk_size`` in bytes, None to choose one for ``hosts``.
@@ -56,44 +59,39 @@ def make_manifest(
     all, from several threads but never at once. Raises InputError for sources that cannot be deployed,
     SourceChangedError, and HashingStoppedError once ``stop`` says so.
     """
-    paths = tuple(path.absolute() for path in sources)
-    with ExitStack() as opened:
-        fds = [_open(path, opened) for path in paths]
-        files = [FileIdentity.of(path, os.fstat(fd)) for path, fd in zip(paths, fds, strict=True)]
-        layout, notes = _lay_out(paths, [file.size for file in files], chunk_size, hosts)
-        cache = Cache(cache_dir)
-        manifest = _remembered(cache, files, layout.chunk_size)
-        if manifest is None:
-            digests = hash_chunks(layout, fds, progress, stop)
-            _check_unchanged(files, fds)
-            manifest = Manifest(layout.files, layout.chunk_size, digests)
-            if all(file.settled for file in files):
-                cache.put(manifest.encode(), "manifest", files, layout.chunk_size)
-        progress(layout.size, layout.size)
-    return Source(manifest, paths, Sums(paths, files, cache), notes)
+    found = find_sources(sources, exclude)
+    layout, notes = _lay_out(found, chunk_size, hosts)
+    cache = Cache(cache_dir)
+    manifest = _remembered(cache, found, layout)
+    if manifest is None:
+        digests = hash_chunks(layout, found.identities, progress, stop)
+        _check_unchanged(found.identities)
+        manifest = Manifest(layout.files, layout.chunk_size, digests, layout.tree)
+        if all(file.settled for file in found.identities):
+            cache.put(manifest.encode(), "manifest", found.identities, layout.chunk_size)
+    progress(layout.size, layout.size)
+    sums = Sums(found.paths, found.identities, cache)
+    return Source(manifest, found.name, found.paths, sums, notes)
 
 
 def layout_of(
-    sources: Sequence[Path], chunk_size: int | None, hosts: int
+    sources: Sequence[str | os.PathLike[str]],
+    chunk_size: int | None,
+    hosts: int,
+    exclude: Sequence[str] = (),
 ) -> tuple[Manifest, tuple[str, ...]]:
     """The files, sizes and chunks that ``make_manifest`` would find, and its notes; nothing is read.
 
     The digests are blank. Raises InputError as ``make_manifest`` does.
     """
-    paths = [path.absolute() for path in sources]
-    with ExitStack() as opened:
-        sizes = [os.fstat(_open(path, opened)).st_size for path in paths]
-    return _lay_out(paths, sizes, chunk_size, hosts)
+    return _lay_out(find_sources(sources, exclude), chunk_size, hosts)
 
 
-def _lay_out(
-    paths: Sequence[Path], sizes: Sequence[int], chunk_size: int | None, hosts: int
-) -> tuple[Manifest, tuple[str, ...]]:
-    _check_names(paths)
-    total = sum(sizes)
+def _lay_out(found: Found, chunk_size: int | None, hosts: int) -> tuple[Manifest, tuple[str, ...]]:
+    total = found.size
     chosen, notes = choose_chunk_size(total, hosts, chunk_size)
-    files = [File(path.name, size) for path, size in zip(paths, sizes, strict=True)]
-    return Manifest(files, chosen, [bytes(DIGEST)] * -(-total // chosen)), notes
+    blank = [bytes(DIGEST)] * -(-total // chosen)
+    return Manifest(found.files, chosen, blank, found.tree), notes
 
 
 def choose_chunk_size(size: int, hosts: int, wanted: int | None) -> tuple[int, tuple[str, ...]]:
@@ -121,49 +119,20 @@ def _whole_blocks(size: int) -> int:
     return max(-(-size // BLOCK), 1) * BLOCK
 
 
-def _open(path: Path, opened: ExitStack) -> int:
-    try:
-        # Never waits for a pipe's other end.
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"cannot read the source {path}: {reason}") from error
-    opened.callback(os.close, fd)
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISDIR(mode):
-        raise InputError(
-            f"{path} is a directory: only files are deployed so far; pack it into one (tar)"
-        )
-    if not stat.S_ISREG(mode):
-        raise InputError(f"{path} is a device, pipe or socket: copy it to a file first")
-    return fd
+def _check_unchanged(files: Sequence[FileIdentity]) -> None:
+    for file in files:
+        if not file.is_still_there:
+            raise changed_source(file)
 
 
-def _check_names(paths: Sequence[Path]) -> None:
-    if not paths:
-        raise InputError("nothing to deploy: name at least one file")
-    seen: dict[str, Path] = {}
-    for path in paths:
-        if path.name in seen:
-            raise InputError(
-                f"{seen[path.name]} and {path} would become one file on the hosts: rename one of them"
-            )
-        seen[path.name] = path
-
-
-def _check_unchanged(files: Sequence[FileIdentity], fds: Sequence[int]) -> None:
-    for file, fd in zip(files, fds, strict=True):
-        if not file.still_is(fd):
-            raise SourceChangedError(
-                f"{file.path} changed while it was read: deploy again when nothing writes it any more"
-            )
-
-
-def _remembered(cache: Cache, files: Sequence[FileIdentity], chunk_size: int) -> Manifest | None:
-    entry = cache.get("manifest", files, chunk_size)
+def _remembered(cache: Cache, found: Found, layout: Manifest) -> Manifest | None:
+    entry = cache.get("manifest", found.identities, layout.chunk_size)
     if entry is None:
         return None
     try:
-        return Manifest.decode(entry)
+        manifest = Manifest.decode(entry)
     except ManifestError:
         return None
+    # The same files may be deployed as a tree or one by one, and links have no part in their identities.
+    alike = manifest.files == layout.files and manifest.tree == layout.tree
+    return manifest if alike else None

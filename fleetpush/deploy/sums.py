@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 _SLICE = 1 << 20
 
+REMEMBERED = 1 << 20
+"""Bytes of a file from which its sum is worth an entry in the cache: smaller ones are read again as fast."""
+
+MANY = 64
+"""Files beyond which the larger ones alone are remembered."""
+
 
 class Sums:
     """Does nothing until ``start``, so that it does not take the exchange's first seconds from it."""
@@ -24,6 +30,7 @@ class Sums:
         self._paths = tuple(paths)
         self._files = tuple(files)
         self._cache = cache
+        self._least = REMEMBERED if len(self._files) > MANY else 0
         self._sums = [self._cached(file) for file in files]
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -51,6 +58,8 @@ class Sums:
         self.wait()
 
     def _cached(self, file: FileIdentity) -> str | None:
+        if file.size < self._least:
+            return None
         entry = self._cache.get("sum", [file])
         return entry.decode() if entry and re.fullmatch(rb"[0-9a-f]{64}", entry) else None
 
@@ -75,6 +84,6 @@ class Sums:
         except OSError:
             return None  # the exchange says what is wrong with the source: it reads the same file
         found = digest.hexdigest()
-        if file.settled:
+        if file.settled and file.size >= self._least:
             self._cache.put(found.encode(), "sum", [file])
         return found

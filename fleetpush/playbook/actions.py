@@ -42,6 +42,12 @@ def _push(given: Mapping[str, object]) -> str:
         return f"'tree_fanout' needs a tree; 'topology' says {topology}"
     if "keep_releases" in given and "release_dir" not in given:
         return "'keep_releases' goes with 'release_dir'"
+    if given.get("delete") and given.get("activate") == "none":
+        return "'delete' removes on activation: leave one of 'delete' and 'activate: none' out"
+    return _push_where(given)
+
+
+def _push_where(given: Mapping[str, object]) -> str:
     if "release_dir" in given and "dest" in given:
         return "'dest' and 'release_dir' both say where it goes: leave one out"
     src, dest = given["src"], given.get("dest", "/")
@@ -105,6 +111,8 @@ ACTIONS: Mapping[str, Action] = {
         {
             "src": _TEXTS,
             "dest": _TEXT,
+            "exclude": _TEXTS,
+            "delete": _FLAG,
             "mode": Argument(readers.mode, written=True),
             "owner": _TEXT,
             "group": _TEXT,

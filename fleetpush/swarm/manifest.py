@@ -8,6 +8,8 @@ block before the chunk is whole.
 
 Encoded form: ``MAGIC``, a 4-byte length, a JSON head ``{"chunk_size", "files": [{"path", "size"}]}``
 with sorted keys and no spaces, then 32 bytes a chunk. The manifest's digest is the SHA-256 of all that.
+Where a source is a directory, its files also have ``"mode"`` (permission bits) and ``"mtime"``
+(nanoseconds since 1970), and the head has a ``"tree"`` (``tree``); then there may be no file at all.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from fleetpush.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
+
+    from fleetpush.swarm.tree import Tree
 
 BLOCK = 64 * 1024
 """Bytes in a block: the unit that is verified and forwarded."""
@@ -32,16 +37,34 @@ MAGIC = b"FPM1"
 MAX_HEAD = 64 * 1024 * 1024
 MAX_CHUNKS = 1 << 20
 MAX_CHUNK_SIZE = 1 << 30
+MAX_PATH = 4095
+"""Characters in a path: what Linux takes of ASCII."""
 
 
 class File(Record):
-    """One file: ``path`` relative and normalised, ``size`` in bytes."""
+    """One file: ``path`` relative and normalised, ``size`` in bytes.
 
-    __slots__ = ("path", "size")
+    ``mode`` (permission bits) and ``mtime`` (nanoseconds since 1970) are None where it carries none.
+    """
 
-    def __init__(self, path: str, size: int) -> None:
+    __slots__ = ("path", "size", "mode", "mtime")
+
+    def __init__(
+        self, path: str, size: int, mode: int | None = None, mtime: int | None = None
+    ) -> None:
         self.path = path
         self.size = size
+        self.mode = mode
+        self.mtime = mtime
+
+    def as_json(self) -> dict[str, Any]:
+        """What it carries, and no more."""
+        found: dict[str, Any] = {"path": self.path, "size": self.size}
+        if self.mode is not None:
+            found["mode"] = self.mode
+        if self.mtime is not None:
+            found["mtime"] = self.mtime
+        return found
 
 
 class Extent(Record):
@@ -56,16 +79,33 @@ class Extent(Record):
 
 
 class Manifest:
-    """Immutable once made. ``size`` in bytes, ``chunks`` and ``blocks`` are counts."""
+    """Immutable once made. ``size`` in bytes, ``chunks`` and ``blocks`` are counts.
 
-    __slots__ = ("_starts", "chunk_digests", "chunk_size", "chunks", "digest", "files", "size")
+    ``tree``: what the sources have beside files, None where none of them is a directory.
+    """
+
+    __slots__ = (
+        "_starts",
+        "chunk_digests",
+        "chunk_size",
+        "chunks",
+        "digest",
+        "files",
+        "size",
+        "tree",
+    )
 
     def __init__(
-        self, files: Sequence[File], chunk_size: int, chunk_digests: Sequence[bytes]
+        self,
+        files: Sequence[File],
+        chunk_size: int,
+        chunk_digests: Sequence[bytes],
+        tree: Tree | None = None,
     ) -> None:
         """Raises ManifestError for sizes, paths or counts that cannot be."""
-        _check_geometry(chunk_size, files)
+        _check_geometry(chunk_size, files, tree)
         self.files = tuple(files)
+        self.tree = tree
         self.chunk_size = chunk_size
         self.size = sum(f.size for f in self.files)
         self.chunks = -(-self.size // chunk_size)
@@ -127,10 +167,12 @@ class Manifest:
 
     def encode(self) -> bytes:
         """The bytes that travel and that the digest is taken of."""
-        head = {
+        head: dict[str, Any] = {
             "chunk_size": self.chunk_size,
-            "files": [{"path": f.path, "size": f.size} for f in self.files],
+            "files": [f.as_json() for f in self.files],
         }
+        if self.tree is not None:
+            head["tree"] = self.tree.as_json()
         packed = dumps(head, sort_keys=True)
         return b"".join((MAGIC, len(packed).to_bytes(4, "big"), packed, *self.chunk_digests))
 
@@ -144,15 +186,16 @@ class Manifest:
             raise ManifestError("a manifest's head is cut off")
         try:
             head = loads(data[8:head_end])
-            files = [File(str(f["path"]), _natural(f["size"])) for f in head["files"]]
+            files = [_file(f) for f in head["files"]]
             chunk_size = _natural(head["chunk_size"])
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            tree = _tree(head["tree"]) if "tree" in head else None
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ManifestError("a manifest's head is not what it should be") from error
         body = data[head_end:]
         if len(body) % DIGEST or len(body) // DIGEST > MAX_CHUNKS:
             raise ManifestError("a manifest's digests are cut off")
         digests = [body[i : i + DIGEST] for i in range(0, len(body), DIGEST)]
-        manifest = cls(files, chunk_size, digests)
+        manifest = cls(files, chunk_size, digests, tree)
         if manifest.encode() != data:
             raise ManifestError("a manifest that is not in canonical form")
         return manifest
@@ -171,7 +214,11 @@ def chunk_digest(leaves: bytes) -> bytes:
 def check_path(path: str) -> None:
     """Raises ManifestError unless ``path`` is relative, normalised and stays below its root."""
     parts = path.split("/")
-    if not path or "\0" in path or any(part in ("", ".", "..") for part in parts):
+    if (
+        not 0 < len(path) <= MAX_PATH
+        or "\0" in path
+        or any(part in ("", ".", "..") for part in parts)
+    ):
         raise ManifestError(f"a path that leaves its place: {path!r}")
     try:
         path.encode("utf-8", "surrogateescape")
@@ -185,10 +232,20 @@ def _natural(value: object) -> int:
     return value
 
 
-def _check_geometry(chunk_size: int, files: Sequence[File]) -> None:
+def _file(given: dict[str, Any]) -> File:
+    return File(str(given["path"]), _natural(given["size"]), given.get("mode"), given.get("mtime"))
+
+
+def _tree(given: dict[str, Any]) -> Tree:
+    from fleetpush.swarm.tree import Tree  # only where there is one: an agent starts without it
+
+    return Tree.of_json(given)
+
+
+def _check_geometry(chunk_size: int, files: Sequence[File], tree: Tree | None) -> None:
     if chunk_size % BLOCK or not BLOCK <= chunk_size <= MAX_CHUNK_SIZE:
         raise ManifestError(f"a chunk size of {chunk_size} bytes is not a multiple of {BLOCK}")
-    if not files:
+    if not files and tree is None:
         raise ManifestError("a manifest without files")
     paths: set[str] = set()
     above: set[str] = set()
@@ -203,3 +260,18 @@ def _check_geometry(chunk_size: int, files: Sequence[File]) -> None:
             parent = parent.rpartition("/")[0]
     if paths & above:
         raise ManifestError(f"{min(paths & above)!r} is a file and a directory at once")
+    _check_tree(files, tree)
+
+
+def _check_tree(files: Sequence[File], tree: Tree | None) -> None:
+    if tree is None:
+        if any(f.mode is not None or f.mtime is not None for f in files):
+            raise ManifestError("a file's mode or time without a tree")
+        return
+    from fleetpush.swarm.tree import check_traits, check_tree
+
+    for f in files:
+        check_traits(f.mode, f.mtime)
+    for path in tree.paths:
+        check_path(path)
+    check_tree(tree, [f.path for f in files])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -148,7 +149,7 @@ class Desk:
         return command
 
     def start(
-        self, source: Path | list[Path], inventory: Path, *flags: str, **more: Any
+        self, source: Path | str | list[Path], inventory: Path, *flags: str, **more: Any
     ) -> Command:
         """``fleetpush deploy``, underway."""
         sources = source if isinstance(source, list) else [source]
@@ -159,7 +160,7 @@ class Desk:
         return self.run(*words, "--progress", "plain", "-o", "json", *flags, **more)
 
     def deploy(
-        self, source: Path | list[Path], inventory: Path, *flags: str, **more: Any
+        self, source: Path | str | list[Path], inventory: Path, *flags: str, **more: Any
     ) -> Outcome:
         """``fleetpush deploy``, to its end."""
         return self.start(source, inventory, *flags, **more).outcome()
@@ -169,6 +170,12 @@ class Desk:
 
     def homes(self, hosts: int) -> list[Path]:
         return [self.home(i) for i in range(hosts)]
+
+    def own(self, home: Path) -> None:
+        """Gives what a test put into ``home`` to the fleet's user."""
+        user = pwd.getpwnam(self.fleet.user)
+        for path in (home, *home.rglob("*")):
+            os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
     # -- what the hosts hold
 

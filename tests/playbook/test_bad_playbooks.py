@@ -170,6 +170,11 @@ CASES: dict[str, tuple[str, int, str]] = {
     "success": (task("push: {src: x, min_success: 120%}"), 3, "is not a percentage"),
     "several into a file": (task("push: {src: [a, b], dest: /srv/x}"), 3, "end 'dest' in '/'"),
     "two places": (task("push: {src: a, dest: /x, release_dir: /y}"), 3, "both say where it goes"),
+    "delete, and not": (
+        task("push: {src: a/, dest: /x/, delete: true, activate: none}"),
+        3,
+        "leave one of",
+    ),
     "keep of nothing": (task("push: {src: a, keep_releases: 3}"), 3, "goes with 'release_dir'"),
     "keep none": (task("push: {src: a, release_dir: /y, keep_releases: 0}"), 3, "from 1 up"),
     "broken template in an argument": (task("push:", "  src: x", '  dest: "{{ y }"'), 5, "bad template"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.options import DeployOptions, SshOptions
+from fleetpush.deploy.walk import means_contents
 from fleetpush.errors import FleetpushError
 from fleetpush.inventory.load import read_extra_vars
 from fleetpush.inventory.secret import holds_secret
@@ -47,7 +48,7 @@ def keep(options: DeployOptions, cwd: Path) -> KeptOptions:
     same = _same(options, without=("ssh", "sources", "extra_vars"))
     return KeptOptions(
         options=DeployOptions(
-            sources=tuple(str(cwd / source) for source in options.sources),
+            sources=tuple(_source(source, cwd) for source in options.sources),
             extra_vars=extra_vars,
             ssh=SshOptions(**kept, **ssh),
             **same,
@@ -57,6 +58,12 @@ def keep(options: DeployOptions, cwd: Path) -> KeptOptions:
         asked_password=options.ssh.password is not None,
         asked_become_password=options.ssh.become_password is not None,
     )
+
+
+def _source(source: str, cwd: Path) -> str:
+    """By absolute path; a slash at the end stays, it says that a directory's contents are meant."""
+    path = str(cwd / source)
+    return path.rstrip("/") + "/" if means_contents(source) else path
 
 
 def as_json(kept: KeptOptions) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.fleet import choose
@@ -73,8 +72,7 @@ def make_plan(
     """
     topology = choose_topology(options.topology, options.tree_fanout, options.discovery)
     places = choose(options, warn)
-    paths = [Path(text) for text in options.sources]
-    layout, notes = layout_of(paths, options.chunk_size, len(places))
+    layout, notes = layout_of(options.sources, options.chunk_size, len(places), options.exclude)
     processor = _measured(options, warn) if cpu is None else None
     given = replace(given, bwlimit=options.bwlimit, host_bwlimit=options.host_bwlimit)
     network = network_of(places, given, cpu=_cpu_rate(cpu, processor))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.enlist import stamp_now
@@ -21,6 +20,7 @@ from fleetpush.errors import HostFailure, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.play.options import PlayOptions
@@ -170,13 +170,12 @@ def outcome_of(result: HostResult, report: RunReport) -> Outcome:
 
 def files_of(options: DeployOptions) -> list[tuple[str, int, str]]:
     """Path, size and SHA-256 in hex of each source: what a look beforehand compares. Raises InputError."""
-    from fleetpush.deploy.source import layout_of  # noqa: PLC0415 - only a look beforehand wants it
+    from fleetpush.deploy.walk import find_sources  # noqa: PLC0415 - only a look beforehand wants it
 
-    paths = [Path(source) for source in options.sources]
-    layout, _ = layout_of(paths, options.chunk_size, 1)
+    found = find_sources(options.sources, options.exclude)
     return [
         (file.path, file.size, _sha256(path))
-        for file, path in zip(layout.files, paths, strict=True)
+        for file, path in zip(found.files, found.paths, strict=True)
     ]
 
 

@@ -172,7 +172,7 @@ def test_a_plan_reads_no_content_and_leaves_nothing(desk, tmp_path):
     [
         ("a: {}", {"sources": ()}, "nothing to deploy"),
         ("a: {}", {"sources": ("gone",)}, "cannot read the source"),
-        ("a: {}", {"sources": (".",)}, "is a directory"),
+        ("a: {}", {"sources": (".",), "dest": "x"}, "goes into a directory"),
         ("a: {}", {"sources": ("model.pt", "./model.pt")}, "would become one file"),
         ("a: {}", {"inventories": ()}, "no inventory"),
         ("a: {}", {"inventories": ("gone.yaml",)}, "gone.yaml"),

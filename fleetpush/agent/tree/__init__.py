@@ -1,0 +1,1 @@
+"""A host's side of a tree: many files, directories and links below one directory."""

@@ -1,0 +1,77 @@
+"""What a destination has of a tree, by its names, kinds and times; and what must not be replaced."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from fleetpush.agent.place import StoreError, explained
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Optional
+
+    from fleetpush.agent.tree.root import Root
+    from fleetpush.swarm.manifest import File, Manifest
+    from fleetpush.swarm.tree import Directory, Link
+
+    Found = Optional[os.stat_result]
+
+SECOND = 1_000_000_000
+
+
+class Look:
+    """Everything a tree names, as it is at the destination; None stands for what is not there."""
+
+    def __init__(self, root: Root, manifest: Manifest) -> None:
+        """Raises StoreError for a directory in a file's or link's place, a file in a directory's, devices."""
+        assert manifest.tree is not None
+        self._root = root
+        self.directories = [self._directory(each) for each in manifest.tree.directories]
+        self.files = [self._leaf(each.path) for each in manifest.files]
+        self.links = [self._leaf(each.path) for each in manifest.tree.links]
+
+    def _directory(self, wanted: Directory) -> Found:
+        found = self._root.look(wanted.path)
+        if found is not None and not stat.S_ISDIR(found.st_mode):
+            raise StoreError(
+                "dest_not_directory",
+                f"{self._root.where(wanted.path)} is no directory on this host, and the tree has one there: "
+                "move it away or choose another --dest",
+            )
+        return found
+
+    def _leaf(self, path: str) -> Found:
+        found = self._root.look(path)
+        if found is None or stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode):
+            return found
+        where = self._root.where(path)
+        if stat.S_ISDIR(found.st_mode):
+            raise StoreError(
+                "dest_is_directory",
+                f"{where} is a directory on this host, and the tree has none there: "
+                "move it away or choose another --dest",
+            )
+        raise StoreError(
+            "dest_not_file", f"{where} is a device, pipe or socket: choose another --dest"
+        )
+
+
+def same_size(found: Found, file: File) -> bool:
+    """Whether there is a file that may hold ``file``'s content."""
+    return found is not None and stat.S_ISREG(found.st_mode) and found.st_size == file.size
+
+
+def same_time(found: os.stat_result, mtime: int) -> bool:
+    """Whether a file has this time, as far as its filesystem can keep it: some keep whole seconds."""
+    there = found.st_mtime_ns
+    return there == mtime or (not there % SECOND and there // SECOND == mtime // SECOND)
+
+
+def same_link(root: Root, found: Found, link: Link) -> bool:
+    """Whether ``link`` is there. Raises StoreError."""
+    if found is None or not stat.S_ISLNK(found.st_mode):
+        return False
+    with explained(root.where(link.path)):
+        directory, name = root.parent(link.path)
+        return os.readlink(name, dir_fd=directory) == link.target.encode("utf-8", "surrogateescape")
