@@ -322,7 +322,8 @@ class Exchange:
         self._settled = True
         self._control.say({"is": "activated", "changed": done[0]})
         for path in done[1]:
-            text = f"{path}: its filesystem or owner allowed no second name for what was there"
+            why = "its filesystem or owner allowed no second name for what was there"
+            text = f"{path}: {why if self._manifest.tree is None else 'a tree replaces for good'}"
             self._control.say({"is": "note", "message": f"{text}: it cannot be put back"})
 
     def _note(self, error: Exception) -> None:
