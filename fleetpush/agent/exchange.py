@@ -12,6 +12,7 @@ from time import sleep
 from fleetpush.agent.chance import Chance
 from fleetpush.agent.kept import SETTLE
 from fleetpush.agent.listening import listen, ssh_connection
+from fleetpush.agent.making import make_store, policy_of
 from fleetpush.agent.place import Place
 from fleetpush.agent.source import SourceStore
 from fleetpush.agent.store import HostStore
@@ -22,7 +23,6 @@ from fleetpush.net.tls import Contexts
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.events import ChunksHeld, Edge
 from fleetpush.swarm.peer import Peer
-from fleetpush.swarm.picker import HandOut, Push, Rarest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from fleetpush.net.loop import Loop
     from fleetpush.net.talker import Talker
     from fleetpush.swarm.manifest import Manifest
-    from fleetpush.swarm.picker import Policy
 
     AnyStore = Union[HostStore, SourceStore]
 
@@ -137,21 +136,11 @@ class Exchange:
         home = os.path.expanduser("~")
         dest = self._open_release(config["release"], home) if config["release"] else config["dest"]
         place = Place(dest, config["mode"], config["owner"], config["group"], home)
-        store = self._make_store(place)
+        store = make_store(self._manifest, config, place)
         self._store = store  # before open, so that leaving closes whatever it got hold of
         store.open()
         store.scan(self._reading, lambda: self._leaving)
         return store
-
-    def _make_store(self, place: Place) -> HostStore:
-        config = self._config
-        if self._manifest.tree is not None:
-            from fleetpush.agent.tree.store import TreeStore
-
-            full, delete = config["verify_full"], config["delete"]
-            return TreeStore(self._manifest, place, verify_full=full, delete=delete)
-        known = {int(index): note for index, note in config["known"].items()}
-        return HostStore(self._manifest, place, verify_full=config["verify_full"], known=known)
 
     def _open_release(self, wanted: dict[str, Any], home: str) -> str:
         """Where this content's release is, or will be."""
@@ -179,7 +168,7 @@ class Exchange:
         self._peer = Peer(
             self._manifest,
             bytes.fromhex(self._config["run"]),
-            self._policy(),
+            policy_of(self._config, self._manifest.chunks),
             self._rng,
             have=store.have,
             progress=store.progress,
@@ -210,14 +199,6 @@ class Exchange:
         config, chunks = self._config, self._manifest.chunks
         core = Gossip(config["me"], self._place, peer, self._rng, chunks=chunks, **config["gossip"])
         return Talker(self._loop, node, core)
-
-    def _policy(self) -> Policy:
-        shape = self._config["shape"]
-        if shape["push"]:
-            return Push()
-        if self._is_origin and shape["frugal_origin"]:
-            return HandOut(self._manifest.chunks)
-        return Rarest()
 
     # -- what the CLI says
 

@@ -139,12 +139,14 @@ def _template(by_host: Mapping[str, str]) -> str:
 
 
 def _literal(text: str) -> str:
-    """As a template has it, where a backslash is one: what holds both quotes is put together."""
-    if "'" not in text:
-        return f"'{text}'"
-    if '"' not in text:
-        return f'"{text}"'
-    return "(" + ' ~ "\'" ~ '.join(f"'{part}'" for part in text.split("'")) + ")"
+    """As a template has it, where a backslash is one, and before a quote spoils it."""
+    parts = [_quoted(part) for part in text.split("'")]
+    return "(" + ' ~ "\'" ~ '.join(parts) + ")"
+
+
+def _quoted(text: str) -> str:
+    odd = (len(text) - len(text.rstrip("\\"))) % 2
+    return f"'{text[:-1]}' ~ '\\\\'[:1]" if odd else f"'{text}'"
 
 
 def outcome_of(result: HostResult, report: RunReport) -> Outcome:
