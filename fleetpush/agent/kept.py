@@ -18,9 +18,17 @@ SETTLE = 0.05
 """Seconds: more than the coarsest clock tick that a Linux kernel stamps files with."""
 
 
+MANY = 1000
+"""Files of a tree beyond which their notes would be more to send than they save."""
+
+
 def note_of(fd: int) -> list[int]:
     """What a file is known again by. Raises OSError."""
-    found = os.fstat(fd)
+    return note(os.fstat(fd))
+
+
+def note(found: os.stat_result) -> list[int]:
+    """The same, of what was found of it."""
     return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 

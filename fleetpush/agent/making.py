@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 def make_store(manifest: Manifest, config: dict[str, Any], place: Place) -> HostStore:
     """Where a host keeps the content."""
     full = config["verify_full"]
+    known = {int(index): note for index, note in config["known"].items()}
     if manifest.tree is not None:
         from fleetpush.agent.tree.store import TreeStore
 
-        return TreeStore(manifest, place, verify_full=full, delete=config["delete"])
-    known = {int(index): note for index, note in config["known"].items()}
+        delete = config["delete"]
+        return TreeStore(manifest, place, verify_full=full, known=known, delete=delete)
     return HostStore(manifest, place, verify_full=full, known=known)
 
 

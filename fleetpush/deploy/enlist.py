@@ -70,7 +70,6 @@ class Enlistment:
         self._gossips = options.discovery == "gossip"
         self._common: dict[str, Any] = {}
         self._manifest = b""
-        self._is_tree = False
         self._identity: RunIdentity | None = None
         self._paths: list[str] = []
         self._names: list[str] = []
@@ -82,7 +81,6 @@ class Enlistment:
         """The manifest is known: agents may be configured."""
         shape = shape_of(topology, source.manifest.chunk_size)
         self._manifest = source.manifest.encode()
-        self._is_tree = source.manifest.tree is not None
         self._identity = identity
         self._paths = [str(path) for path in source.paths]
         self._sums = source.sums.known
@@ -163,7 +161,7 @@ class Enlistment:
 
     def _known(self, host: str, place: Place) -> dict[int, Sequence[int]]:
         """By the files' numbers: how those are known again that this host has shown to hold already."""
-        if self._memory is None or self._options.checksum or self._is_tree:
+        if self._memory is None or self._options.checksum:
             return {}
         wanted = {
             index: (name, sha256)

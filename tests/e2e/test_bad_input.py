@@ -31,7 +31,11 @@ class Bad(NamedTuple):
 
 CASES = {
     "missing source": Bad("model.pt: No such file or directory", source=lambda path: None),
-    "directory": Bad("model.pt is a directory", source=Path.mkdir),
+    "directory to a file": Bad(
+        "a directory goes into a directory, end it in '/'",
+        source=Path.mkdir,
+        flags=("--dest", "model.pt"),
+    ),
     "pipe": Bad(
         "model.pt is a device, pipe or socket", source=lambda path: __import__("os").mkfifo(path)
     ),

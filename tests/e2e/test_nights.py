@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tests.e2e.hosts import contents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from tests.e2e.desk import Desk, Outcome
@@ -46,7 +46,7 @@ def reads(folders: list[Path]) -> Iterator[list[str]]:
         os.close(fd)
 
 
-def push(desk: Desk, files: list[Path], inventory: Path, *flags: str) -> Outcome:
+def push(desk: Desk, files: Sequence[Path | str], inventory: Path, *flags: str) -> Outcome:
     config = desk.root / "ssh_config"
     if not config.exists():
         desk.known_hosts()
@@ -90,6 +90,20 @@ def test_a_night_of_growing_footage(desk: Desk) -> None:
     assert [r["status"] for r in found.document["results"]] == ["already_present", "verified"]
     assert files[3].name in seen
     assert spoilt.read_bytes() == content
+
+    # The same of a folder as one source.
+    folder = desk.root / "spool"
+    folder.mkdir()
+    for file in files[:5]:
+        (folder / file.name).write_bytes(file.read_bytes())
+    time.sleep(SETTLED)
+    tree = [f"{folder}/"]
+    for _ in range(2):
+        assert push(desk, tree, inventory, "--dest", "tree/").exit == 0
+    with reads([home / "tree" for home in desk.homes(HOSTS)]) as seen:
+        found = push(desk, tree, inventory, "-o", "json", "--dest", "tree/")
+    assert found.document["hosts"]["already_present"] == HOSTS
+    assert seen == []
 
     away = desk.inventory(HOSTS, node0002={"ansible_port": 1})
     found = push(desk, files, away)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import stat
 
+from fleetpush.agent.kept import note
 from fleetpush.agent.place import StoreError, explained
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Optional
 
     from fleetpush.agent.tree.root import Root
@@ -30,6 +32,16 @@ class Look:
         self.directories = [self._directory(each) for each in manifest.tree.directories]
         self.files = [self._leaf(each.path) for each in manifest.files]
         self.links = [self._leaf(each.path) for each in manifest.tree.links]
+
+    def untouched(self, known: Mapping[int, Sequence[int]]) -> set[int]:
+        """The numbers of the files that are still as ``known`` notes them."""
+        return {
+            index
+            for index, found in enumerate(self.files)
+            if found is not None
+            and stat.S_ISREG(found.st_mode)
+            and list(known.get(index, ())) == note(found)
+        }
 
     def _directory(self, wanted: Directory) -> Found:
         found = self._root.look(wanted.path)

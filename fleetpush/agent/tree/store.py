@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from fleetpush.agent.destination import settle
 from fleetpush.agent.files import OpenFiles, Reading, Stream
+from fleetpush.agent.kept import MANY, chunks_within, note
 from fleetpush.agent.partial import open_directory
 from fleetpush.agent.place import Target, absolute, explained, ownership
 from fleetpush.agent.store import HostStore, StoreError
@@ -41,11 +42,12 @@ class TreeStore(HostStore):
         place: Place,
         *,
         verify_full: bool = False,
+        known: Mapping[int, Sequence[int]] | None = None,
         delete: Mapping[str, Any] | None = None,
     ) -> None:
         """``delete``: ``below`` which directory of the destination what the tree lacks is removed, but for
         what the patterns ``exclude`` name."""
-        super().__init__(manifest, place, verify_full=verify_full)
+        super().__init__(manifest, place, verify_full=verify_full, known=known)
         self._delete = delete
         self._root: Root | None = None
         self._served: Root | None = None
@@ -102,16 +104,19 @@ class TreeStore(HostStore):
 
     def _scan(self, old: Stream, reading: Reading) -> None:
         assert self._look is not None
-        chunks = range(self._manifest.chunks)
+        untouched = self._look.untouched(self._known)
+        self._trusted = chunks_within(self._manifest, untouched)
+        chunks = [c for c in range(self._manifest.chunks) if not self._trusted >> c & 1]
         common = self._compare(old, chunks, reading, holes=True)
         if reading.stop():
             return
-        self._kept = {
+        self._kept = untouched | {
             index
             for index, file in enumerate(self._manifest.files)
             if same_size(self._look.files[index], file)
-            and all(chunk in common for chunk in self._chunks_of(index))
+            and all(c in common or self._trusted >> c & 1 for c in self._chunks_of(index))
         }
+        self._trust()
         served = self._served
         assert served is not None
         here = OpenFiles(lambda index: self._open_here(index, served))
@@ -299,8 +304,13 @@ class TreeStore(HostStore):
         """Nothing was kept."""
 
     def notes(self) -> list[list[int]]:
-        """A tree's files are read again each time."""
-        return []
+        """As ``HostStore.notes``; none of a tree with very many files."""
+        root, files = self._root, self._manifest.files
+        assert root is not None
+        if len(files) > MANY:
+            return []
+        found = [root.look(file.path) for file in files]
+        return [note(each) for each in found if each is not None]
 
     def close(self) -> None:
         """As ``HostStore.close``."""
