@@ -59,9 +59,16 @@ def test_a_port_without_an_sshd_costs_the_time_out_at_most(
 ) -> None:
     if Plugin.name == "openssh" and b"\xff" in greeting:
         slug = "unreachable_timeout"  # any bytes are a version to it: it waits for more
+    slugs = {slug}
+    if Plugin.name == "openssh" and greeting.endswith(b"\0"):
+        slugs.add(
+            "unreachable_timeout"
+        )  # to it that begins a packet: whose time-out is first is chance
+    # Who is refused for what it says is refused at once; a busy machine needs its time to hear it.
+    patience = 0.4 if "unreachable_timeout" in slugs else 5.0
     with Listener(greeting) as listener:
         there = target(fleet, address="127.0.0.1", port=listener.port)
-        assert failure(settings(fleet, connect_timeout=0.4), there).slug == slug
+        assert failure(settings(fleet, connect_timeout=patience), there).slug in slugs
 
 
 def test_a_listener_that_hangs_up_is_tried_again_and_named(fleet: SshdFleet) -> None:
