@@ -73,6 +73,7 @@ class Enlistment:
         self._identity: RunIdentity | None = None
         self._paths: list[str] = []
         self._names: list[str] = []
+        self._is_tree = False
         self._sums: Sequence[str | None] = ()
         self._have_source = asyncio.Event()
         self.warnings: list[str] = []
@@ -85,6 +86,7 @@ class Enlistment:
         self._paths = [str(path) for path in source.paths]
         self._sums = source.sums.known
         self._names = [file.path for file in source.manifest.files]
+        self._is_tree = source.manifest.tree is not None
         self._common = {
             "version": fleetpush.__version__,
             "run": self._run_id,
@@ -220,7 +222,7 @@ class Enlistment:
         assert member.connection is not None
         assert isinstance(member.channel, AgentChannel)
         config |= {"stays": False, "marker": member.channel.marker}
-        kit = bootstrap.GOSSIPING if self._gossips else bootstrap.AGENT
+        kit = bootstrap.agent_kit(gossip=self._gossips, tree=self._is_tree)
         line = bootstrap.command(target.python, kit)
         process = await become.start(member.connection, line, member.channel, target.become)
         member.channel.attach(process, bootstrap.payload(config, manifest, kit))

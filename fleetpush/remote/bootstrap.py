@@ -54,15 +54,23 @@ _GOSSIP = (
     "net/talker.py",
     *(f"swarm/{name}.py" for name in ("gossip", "members", "rumour", "telling")),
 )
-_UNUSED = ("swarm/tracker.py", "swarm/plan", _PROBE)
-AGENT = Kit(
-    "fleetpush.agent.main",
-    ("__init__.py", "record.py", "errors.py", "lean", "swarm", "net", "agent"),
-    # What only the CLI needs of those, and what is no agent's of one deploy.
-    (*_UNUSED, *_GOSSIP, "agent/tasks"),
-)
-GOSSIPING = AGENT._replace(left_out=(*_UNUSED, "agent/tasks"))
-STAYING = AGENT._replace(left_out=(*_UNUSED, *_GOSSIP))
+_TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
+_TASKS = ("agent/tasks",)
+
+
+def agent_kit(*, gossip: bool = False, tree: bool = False, tasks: bool = False) -> Kit:
+    """What an agent of a run is shipped: it has to read all of it, so no more than it may want."""
+    unwanted = (*(() if gossip else _GOSSIP), *(() if tree else _TREE), *(() if tasks else _TASKS))
+    return Kit(
+        "fleetpush.agent.main",
+        ("__init__.py", "record.py", "errors.py", "lean", "swarm", "net", "agent"),
+        # The first are what only the CLI needs of those.
+        ("swarm/tracker.py", "swarm/plan", _PROBE, *unwanted),
+    )
+
+
+AGENT = agent_kit()
+STAYING = agent_kit(tree=True, tasks=True)
 PROBE = Kit(
     "fleetpush.agent.probe",
     (
