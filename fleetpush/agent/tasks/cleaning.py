@@ -9,6 +9,7 @@ from contextlib import suppress
 from fleetpush.agent.partial import ABSENT, PREVIOUS, try_lock
 from fleetpush.agent.place import absolute, explained
 from fleetpush.agent.releases import INSIDE, LINK
+from fleetpush.agent.tree.staging import is_staging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def clean(arguments: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
             for name in sorted(os.listdir(directory)):
                 if not stop.is_set() and is_left_over(name):
                     found.take(os.path.join(directory, name))
+                elif not stop.is_set() and is_staging(name):
+                    found.take_tree(os.path.join(directory, name))
             if os.path.basename(os.path.dirname(directory)) == INSIDE and not found.check:
                 with suppress(OSError):  # not empty: a release
                     os.rmdir(directory)
@@ -64,6 +67,26 @@ class _Found:
                     self.busy.append(path)
             finally:
                 os.close(fd)
+
+    def take_tree(self, path: str) -> None:
+        """The same of a directory in which a tree was staged. Raises OSError."""
+        import shutil
+
+        if not stat.S_ISDIR(os.lstat(path).st_mode):
+            return
+        fd = os.open(path, _FLAGS | os.O_DIRECTORY)
+        try:
+            if not try_lock(fd):
+                self.busy.append(path)
+                return
+            for name in os.listdir(fd):
+                found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                self.freed += found.st_blocks * 512
+            if not self.check:
+                shutil.rmtree(path)
+            self.removed.append(path)
+        finally:
+            os.close(fd)
 
     def _remove(self, path: str, size: int) -> None:
         if not self.check:

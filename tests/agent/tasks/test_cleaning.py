@@ -80,6 +80,22 @@ def test_releases_that_were_only_begun_go_with_their_directories(tmp_path: Path)
     assert os.listdir(tmp_path / "releases") == [whole.name]
 
 
+def test_what_a_tree_was_staged_in_goes_unless_a_run_holds_it(tmp_path: Path) -> None:
+    staging = tmp_path / f".fleetpush-{DIGEST}"
+    staging.mkdir()
+    (staging / "0").write_bytes(b"x" * 5000)
+    other = tmp_path / f".fleetpush-{DIGEST[:-1]}g"
+    other.mkdir()
+    fd = os.open(staging, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    assert run(dest=f"{tmp_path}/")["busy"] == [str(staging)]
+    os.close(fd)
+    found = run(dest=f"{tmp_path}/")
+    assert found["removed"] == [str(staging)]
+    assert found["bytes"] >= 5000
+    assert os.listdir(tmp_path) == [other.name]
+
+
 def test_where_there_is_nothing_there_is_nothing_to_do(tmp_path: Path) -> None:
     nothing = {"removed": [], "busy": [], "bytes": 0}
     assert run(dest=f"{tmp_path}/none/model.pt") == nothing
