@@ -96,14 +96,12 @@ async def execute(
 ) -> Conclusion:
     """Runs the deploy and records it. Raises FleetpushError when the run as a whole cannot be."""
     # They bring asyncssh and the inventory's readers, which --help can do without.
-    from fleetpush.deploy.history.files import RememberedFiles  # noqa: PLC0415
-    from fleetpush.deploy.history.history import History  # noqa: PLC0415
-    from fleetpush.deploy.history.recorder import history_or_none, recording  # noqa: PLC0415
+    from fleetpush.deploy.history.recorder import history_or_none, remembering  # noqa: PLC0415
     from fleetpush.deploy.runner import Run  # noqa: PLC0415
 
     history = history_or_none(state_dir, warn)
-    async with recording(history, options, observer, warn, retry_of=retry_of) as recorder:
-        memory = None if history is None else RememberedFiles(History(history.state_dir))
+    recorded = remembering(history, options, observer, warn, retry_of=retry_of)
+    async with recorded as (recorder, memory):
         run = Run(options, recorder, memory=memory)
         signals.attach(run)
         report = await run.execute()

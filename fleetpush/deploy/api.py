@@ -9,9 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, Unpack, get_args, get_origin, get_type_hints
 
-from fleetpush.deploy.history.files import RememberedFiles
-from fleetpush.deploy.history.history import History
-from fleetpush.deploy.history.recorder import history_or_none, recording
+from fleetpush.deploy.history.recorder import history_or_none, remembering
 from fleetpush.deploy.options import DeployOptions, SshOptions, Topology
 from fleetpush.deploy.progress import Notice
 from fleetpush.deploy.runner import Run
@@ -136,8 +134,8 @@ async def deploy_async(
     place = None if state_dir is None else Path(state_dir)
     history = history_or_none(place, listener.warn) if record else None
     try:
-        async with recording(history, options, listener, listener.warn) as recorder:
-            memory = None if history is None else RememberedFiles(History(history.state_dir))
+        recorded = remembering(history, options, listener, listener.warn)
+        async with recorded as (recorder, memory):
             run = Run(options, recorder, memory=memory)
             listener.work = asyncio.create_task(run.execute())
             report = await listener.work

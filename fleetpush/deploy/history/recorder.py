@@ -14,6 +14,7 @@ from fleetpush.deploy.history.course import Course
 from fleetpush.deploy.history.database import HistoryError, is_busy
 from fleetpush.deploy.history.decision import DECISION, Decision
 from fleetpush.deploy.history.entry import Entry
+from fleetpush.deploy.history.files import RememberedFiles
 from fleetpush.deploy.history.history import History
 from fleetpush.deploy.history.kept import keep
 from fleetpush.deploy.progress import (
@@ -77,6 +78,24 @@ async def recording(
         await recorder.close(warn, error)
         raise
     await recorder.close(warn)
+
+
+@contextlib.asynccontextmanager
+async def remembering(
+    history: History | None,
+    options: DeployOptions,
+    observer: Observer,
+    warn: Callable[[str], None],
+    *,
+    retry_of: str | None = None,
+) -> AsyncIterator[tuple[Observer, RememberedFiles | None]]:
+    """As ``recording``, with what earlier runs left to know, asked over a connection of its own."""
+    if history is None:
+        yield observer, None
+        return
+    with History(history.state_dir) as asked:
+        async with recording(history, options, observer, warn, retry_of=retry_of) as recorder:
+            yield recorder, RememberedFiles(asked)
 
 
 class Recorder:

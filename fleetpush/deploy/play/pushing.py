@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.enlist import stamp_now
 from fleetpush.deploy.fleet import place_of
-from fleetpush.deploy.history.files import RememberedFiles
-from fleetpush.deploy.history.history import History
-from fleetpush.deploy.history.recorder import history_or_none, recording
+from fleetpush.deploy.history.recorder import history_or_none, remembering
 from fleetpush.deploy.options import DeployOptions
 from fleetpush.deploy.play.performer import Outcome
 from fleetpush.deploy.play.watching import PushWatch
@@ -111,9 +109,9 @@ class Pushes:
     async def _one(self, options: DeployOptions, among: Gathering) -> RunReport:
         recorded = as_one(options, among.places)
         history = history_or_none(self._options.state_dir, self._warn)
-        memory = None if history is None else RememberedFiles(History(history.state_dir))
         watch = PushWatch(self._notice)
-        async with recording(history, recorded, watch, self._warn) as recorder:
+        told = remembering(history, recorded, watch, self._warn)
+        async with told as (recorder, memory):
             return await Run(options, recorder, among=among, memory=memory).execute()
 
     def _warn(self, text: str) -> None:
