@@ -222,7 +222,11 @@ class Enlistment:
         assert member.connection is not None
         assert isinstance(member.channel, AgentChannel)
         config |= {"stays": False, "marker": member.channel.marker}
-        kit = bootstrap.agent_kit(gossip=self._gossips, tree=self._is_tree)
+        kit = bootstrap.agent_kit(
+            gossip=self._gossips,
+            tree=self._is_tree,
+            releases=self._options.release_dir is not None,
+        )
         line = bootstrap.command(target.python, kit)
         process = await become.start(member.connection, line, member.channel, target.become)
         member.channel.attach(process, bootstrap.payload(config, manifest, kit))

@@ -275,7 +275,7 @@ class Node:
         control: list[events.Event] = []
         for frame in frames:
             content = isinstance(frame, (wire.Data, wire.Leaves))
-            if isinstance(frame, wire.Gossip) and self.talker is not None:
+            if self.talker is not None and isinstance(frame, wire.Gossip):
                 self.talker.feed(events.FrameReceived(session.peer, frame))
             elif not content:
                 control.append(events.FrameReceived(session.peer, frame))

@@ -55,12 +55,16 @@ _GOSSIP = (
     *(f"swarm/{name}.py" for name in ("gossip", "members", "rumour", "telling")),
 )
 _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
+_RELEASES = ("agent/releases.py",)
 _TASKS = ("agent/tasks",)
 
 
-def agent_kit(*, gossip: bool = False, tree: bool = False, tasks: bool = False) -> Kit:
+def agent_kit(
+    *, gossip: bool = False, tree: bool = False, releases: bool = False, tasks: bool = False
+) -> Kit:
     """What an agent of a run is shipped: it has to read all of it, so no more than it may want."""
-    unwanted = (*(() if gossip else _GOSSIP), *(() if tree else _TREE), *(() if tasks else _TASKS))
+    parts = ((gossip, _GOSSIP), (tree, _TREE), (releases, _RELEASES), (tasks, _TASKS))
+    unwanted = [name for wanted, names in parts if not wanted for name in names]
     return Kit(
         "fleetpush.agent.main",
         ("__init__.py", "record.py", "errors.py", "lean", "swarm", "net", "agent"),
@@ -70,7 +74,7 @@ def agent_kit(*, gossip: bool = False, tree: bool = False, tasks: bool = False) 
 
 
 AGENT = agent_kit()
-STAYING = agent_kit(tree=True, tasks=True)
+STAYING = agent_kit(tree=True, releases=True, tasks=True)
 PROBE = Kit(
     "fleetpush.agent.probe",
     (
