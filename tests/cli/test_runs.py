@@ -1,7 +1,6 @@
 """``fleetpush runs``: what was recorded is listed, shown as it was printed, and done again for who failed."""
 
 import json
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -361,7 +360,6 @@ def test_no_secret_is_in_any_file_of_the_history(script, asks, tmp_path):
 # -- where it cannot be
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc").is_dir(), reason="needs /proc")
 def test_a_place_that_cannot_be_written_is_a_warning_and_the_run_goes_on(script):
     script.become_clean()
     words = ("deploy", "model.pt", "-i", "dc1.yaml", "--state-dir", "/proc/nothing")

@@ -263,6 +263,24 @@ def test_one_connection_and_one_agent_a_host_for_all_tasks(desk: Desk) -> None:
         assert len(set((home / "connections").read_text().splitlines())) == 1
 
 
+AGAIN = """
+- hosts: all
+  tasks:
+    - shell: kill -9 $PPID; sleep 1
+      ignore_unreachable: yes
+      ignore_errors: yes
+    - shell: echo again > again
+"""
+
+
+def test_a_host_whose_agent_was_lost_gets_another_one_if_the_play_wants_it(desk: Desk) -> None:
+    playbook = desk.root / "again.yaml"
+    playbook.write_text(AGAIN)
+    found = play(desk, playbook, desk.inventory(2))
+    assert found.exit == 0, found.stderr
+    assert [(home / "again").read_text() for home in desk.homes(2)] == ["again\n"] * 2
+
+
 SLOW = """
 - hosts: all
   tasks:

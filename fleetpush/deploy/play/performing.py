@@ -59,7 +59,9 @@ class SessionPerformer:
         if not self._awake:
             self._awake = True
             await self._sessions.__aenter__()
-        await self._sessions.end([host.name for host in hosts])  # of one that was lost before
+        await self.release(
+            [host.name for host in hosts]
+        )  # what is left of one that was lost before
         self._hosts |= {host.name: host for host in hosts}
         targets = {host.name: self._target(host, None) for host in hosts}
         failures = await self._sessions.connect(targets)
