@@ -15,8 +15,9 @@ class Neighbour:
     """Masks are sets of chunks (see ``bitfield``)."""
 
     __slots__ = (
-        "count", "credit", "edge", "ending", "flow", "frugal", "gave", "greeted", "has", "id", "local",
-        "met", "moved_at", "offered", "refused", "sending", "sent", "started", "stuck", "told", "took",
+        "count", "credit", "edge", "ending", "flow", "frugal", "gave", "greeted", "has", "held", "id",
+        "local", "met", "moved_at", "offered", "refused", "sending", "sent", "started", "stuck", "told",
+        "took",
     )  # fmt: skip
 
     def __init__(self, peer: str, edge: Edge, chunks: int) -> None:
@@ -35,6 +36,9 @@ class Neighbour:
         """Declined as in flight: not offered again until it gives credit."""
         self.credit = True
         self.offered = 0
+        """What the offer that it has not answered names."""
+        self.held = 0
+        """How many of those it may still take; each holds an upload slot of ours."""
         self.sending = 0
         self.ending = 0
         """Sends whose last block is on its way out: they hold no slot any more."""
@@ -68,8 +72,17 @@ class Neighbour:
 
     @property
     def busy(self) -> int:
-        """Chunks that hold an upload slot of ours."""
-        return self.offered | (self.sending & ~self.ending)
+        """How many upload slots of ours it holds."""
+        return self.held + bitfield.count(self.sending & ~self.ending)
+
+    def withdraw(self, mask: int) -> None:
+        """``mask`` is not on offer to it any more."""
+        self.offered &= ~mask
+        self.held = min(self.held, bitfield.count(self.offered))
+
+    def close_offer(self) -> None:
+        """It has said what it takes of the offer."""
+        self.offered = self.held = 0
 
     def is_slow(self, limit: float, now: float) -> bool:
         """Whether its last stream took more than ``limit`` seconds, or one that is under way does."""

@@ -1,8 +1,9 @@
 """One peer of the swarm as a pure state machine: events and ``now`` in, effects out.
 
-The exchange is by *late-bound offers*: a sender with a free upload slot offers one chunk, a receiver with
-room accepts, nothing is bound before it can move. PROTOCOL.md describes it for readers. Here is who hears
-what; the two halves are in ``sending`` and ``receiving``, the policies of whom to offer what in ``picker``.
+The exchange is by *late-bound offers*: a sender with a free upload slot offers one of a few chunks,
+a receiver with room accepts, nothing is bound before it can move. PROTOCOL.md describes it for readers. Here
+is who hears what; the two halves are in ``sending`` and ``receiving``, the policies of whom to offer what in
+``picker``.
 
 The driver feeds events to ``handle`` and performs the effects it returns; it calls ``handle(TimerFired())``
 at ``wakeup``. It asks ``expects`` before it lets a block reach the store.
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from fleetpush.swarm.manifest import Manifest
     from fleetpush.swarm.picker import Policy, Rng
 
-HAVE_EVERY = 0.1
+HAVE_EVERY = 0.25
 HAVE_EVERY_AT_END = 0.02
 """Seconds between batches of HAVEs. One that comes late costs at most a declined offer, and those are rare
 while much is missing; one frame a chunk and neighbour would cost more than a small chunk itself."""
@@ -261,6 +262,8 @@ class Peer:
             assert not n.sending & ~(state.have | state.partial), "sends what it does not have"
             assert not n.ending & ~n.sending
             assert not n.offered & n.sending
+            assert bool(n.held) == bool(n.offered)
+            assert n.held <= bitfield.count(n.offered)
             assert n.started.keys() == set(bitfield.chunks(n.sending))
             assert n.count == bitfield.count(n.has)
         for chunk in range(state.chunks):

@@ -40,8 +40,12 @@ if TYPE_CHECKING:
     class Policy(Protocol):
         """``next_offer`` is asked while upload slots are free."""
 
-        def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
-            """A neighbour with credit and a chunk it lacks and we have; None if there is nothing to offer."""
+        def next_offer(self, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int] | None:
+            """A neighbour with credit, chunks it lacks and we have, the best first, and how many of them it
+            may take, at most ``room``; None if there is nothing to offer.
+
+            Only to a neighbour that has answered its last offer.
+            """
 
         def slots(self, peer: Holdings) -> int:
             """How many uploads may be offered or under way at once."""
@@ -56,16 +60,18 @@ if TYPE_CHECKING:
             """``n`` made no progress for a while and wants ``chunk`` of us."""
 
 
-class Rarest:
-    """The mesh's default. Small chunks go in bundles: whoever got one offer gets the next few, too."""
+SPARE = 3
+"""Chunks that an offer names beyond those that may be taken: others send the receiver some of them already,
+and each round of saying so costs both ends more than the names do."""
 
-    def __init__(self) -> None:
-        self._last = ""
+
+class Rarest:
+    """The mesh's default. Small chunks go in bundles."""
 
     def slots(self, peer: Holdings) -> int:
         return peer.slots
 
-    def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
+    def next_offer(self, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int] | None:
         # A chunk still arriving is passed on block by block like any other: it is rare, and waiting until it
         # is whole would cost its time once more on every hop.
         mine = peer.have | peer.partial
@@ -73,21 +79,17 @@ class Rarest:
         if not useful:
             return None
         chosen = min(useful, key=lambda n: n.count)
-        self._last = chosen.id
-        rarest = peer.availability.rarest(mine & ~chosen.taken & chosen.flow)
-        return chosen, bitfield.from_rotation(rarest, int(peer.rng.random() * peer.chunks))
+        limit = min(room, peer.bundle)
+        chunks = _rarest(peer, mine & ~chosen.taken & chosen.flow, limit + SPARE)
+        return chosen, chunks, min(limit, len(chunks))
 
     def _two_of(self, peer: Holdings, mine: int) -> list[Neighbour]:
         """At most two random neighbours with credit that lack something of ``mine``."""
-        last = peer.neighbours.get(self._last)
-        begun = last is not None and last.credit and 0 < bitfield.count(last.busy) < peer.bundle
-        if last is not None and begun and mine & ~last.taken & last.flow:
-            return [last]
         late = peer.late_after
         open_to = [
             n
             for n in peer.neighbours.values()
-            if n.greeted and n.credit and not n.is_late(late, peer.now)
+            if n.greeted and n.credit and not n.held and not n.is_late(late, peer.now)
         ]
         found: list[Neighbour] = []
         while open_to and len(found) < 2:
@@ -126,7 +128,7 @@ class HandOut:
     def slots(self, peer: Holdings) -> int:
         return peer.slots
 
-    def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
+    def next_offer(self, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int] | None:
         ring = list(peer.neighbours.values())
         under_way = late = 0
         slow = {n.id for n in ring if n.is_slow(peer.late_after, peer.now)}
@@ -143,14 +145,12 @@ class HandOut:
             return None if self.todo else self._next_again(peer)
         for step in range(len(ring)):
             n = ring[(self._turn + step) % len(ring)]
-            able = n.greeted and n.credit and n.id not in slow
-            if able and free & n.flow & ~n.taken and bitfield.count(n.busy) < peer.bundle:
-                full = bitfield.count(n.busy) + 1 >= peer.bundle
-                self._turn = (self._turn + step + full) % len(ring)
-                return n, bitfield.lowest(free & n.flow & ~n.taken)
+            if n.id not in slow and _is_open(n, peer) and free & n.flow & ~n.taken:
+                self._turn = (self._turn + step + 1) % len(ring)
+                return _lowest(n, free & n.flow & ~n.taken, peer, room)
         return None
 
-    def _next_again(self, peer: Holdings) -> tuple[Neighbour, int] | None:
+    def _next_again(self, peer: Holdings) -> tuple[Neighbour, list[int], int] | None:
         """For one of those cut off; what none of them was given comes first, as they may trade it."""
         for name, had in list(self._cut_off.items()):
             n = peer.neighbours.get(name)
@@ -158,12 +158,12 @@ class HandOut:
                 del self._cut_off[name]  # gone, or somebody serves it after all
                 continue
             lacks = peer.have & ~n.taken & n.flow
-            if lacks and n.greeted and n.credit and bitfield.count(n.busy) < peer.bundle:
+            if lacks and n.credit and not n.held and n.busy < peer.bundle:
                 wanted = peer.availability.rarest(lacks & ~self._again or lacks)
                 chunk = bitfield.from_rotation(wanted, int(peer.rng.random() * peer.chunks))
                 self._again |= 1 << chunk
                 self._cut_off[name] = self._cut_off.pop(name)  # the others first next time
-                return n, chunk
+                return n, [chunk], 1
         return None
 
     def asked(self, n: Neighbour, chunk: int) -> None:
@@ -190,17 +190,15 @@ class Push:
     def slots(self, peer: Holdings) -> int:
         return peer.bundle * max(1, sum(1 for n in peer.neighbours.values() if n.edge.send))
 
-    def next_offer(self, peer: Holdings) -> tuple[Neighbour, int] | None:
+    def next_offer(self, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int] | None:
         ring = list(peer.neighbours.values())
         for step in range(len(ring)):
             n = ring[(self._turn + step) % len(ring)]
-            if not n.greeted or not n.credit or bitfield.count(n.busy) >= peer.bundle:
-                continue
             wanted = n.flow & ~n.taken
             mine = wanted & peer.have or wanted & peer.partial
-            if mine:
+            if mine and _is_open(n, peer):
                 self._turn = (self._turn + step + 1) % len(ring)
-                return n, bitfield.lowest(mine)
+                return _lowest(n, mine, peer, room)
         return None
 
     def lost(self, peer: Holdings, gone: Neighbour) -> None:
@@ -211,3 +209,31 @@ class Push:
 
     def asked(self, n: Neighbour, chunk: int) -> None:
         """It is sent what it lacks anyway."""
+
+
+def _is_open(n: Neighbour, peer: Holdings) -> bool:
+    """Whether ``n`` can be offered half a bundle at least, beside what it is getting."""
+    return n.greeted and n.credit and not n.held and n.busy <= peer.bundle // 2
+
+
+def _lowest(n: Neighbour, mask: int, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int]:
+    """An offer to ``n`` of the lowest in ``mask``, as many as its bundle has left."""
+    chunks: list[int] = []
+    while mask and len(chunks) < min(room, peer.bundle - n.busy):
+        chunks.append(bitfield.lowest(mask))
+        mask ^= 1 << chunks[-1]
+    return n, chunks, len(chunks)
+
+
+def _rarest(peer: Holdings, mask: int, count: int) -> list[int]:
+    """The ``count`` rarest of ``mask``, ties broken at random."""
+    chunks: list[int] = []
+    while mask and len(chunks) < count:
+        level = peer.availability.rarest(mask)
+        start = int(peer.rng.random() * peer.chunks)
+        while level and len(chunks) < count:
+            chunk = bitfield.from_rotation(level, start)
+            chunks.append(chunk)
+            level ^= 1 << chunk
+            mask ^= 1 << chunk
+    return chunks

@@ -136,14 +136,6 @@ class Reservations:
         idle = {id(i) for i in (*self.stalled(now), *self.late(now))}
         return max(0, min(self.limit - (total - len(idle)), 2 * self.limit - total))
 
-    def answer(self, chunk: int, now: float) -> int | None:
-        """Why an offer of ``chunk`` is declined (see ``wire``), or None to accept it."""
-        if self.mask >> chunk & 1:
-            return wire.INFLIGHT
-        if not self.room(now):
-            return wire.BUSY
-        return None
-
 
 class Receiver:
     """Accepts what there is room for, gives credit when room comes free, asks when nothing comes."""
@@ -175,23 +167,40 @@ class Receiver:
     # -- frames
 
     def offered(self, n: Neighbour, frame: wire.Offer, now: float) -> None:
-        state = self._state
-        if state.have >> frame.chunk & 1:
+        state, left, had, refused = self._state, frame.limit, False, -1
+        why = wire.INFLIGHT
+        if any(chunk >= state.chunks for chunk, _ in frame.others):
+            state.fault(n, "offered chunks that do not exist")
+            return
+        for chunk, blocks in ((frame.chunk, frame.blocks), *frame.others):
+            if state.have >> chunk & 1:
+                had = True
+                continue
+            if not self._is_wanted(n, chunk, blocks):
+                refused = chunk
+                continue
+            if not self.inbound.room(now):
+                refused, why = chunk, wire.BUSY
+                self._owed[n.id] = None
+                break
+            self._reserve(n, chunk, now)
+            state.send(n.id, wire.Accept(chunk, state.progress(chunk)))
+            left -= 1
+            if not left:
+                break
+        if had:
             state.tell_news(n)  # unless a HAVE that says so is on its way
-            return
-        why = self.inbound.answer(frame.chunk, now)
-        if why is None and n.edge.imports and self._is_near(frame.chunk):
-            why = wire.INFLIGHT
-        if why is None and frame.blocks <= state.progress(frame.chunk):
-            # Whoever has no more of it than we do may be waiting for it in a circle that ends with us.
-            why = wire.INFLIGHT
-        if why is None:
-            self._reserve(n, frame.chunk, now)
-            state.send(n.id, wire.Accept(frame.chunk, state.progress(frame.chunk)))
-            return
-        if why == wire.BUSY:
-            self._owed[n.id] = None
-        state.send(n.id, wire.Decline(frame.chunk, why))
+        if left and refused >= 0:
+            state.send(n.id, wire.Decline(refused, why))
+
+    def _is_wanted(self, n: Neighbour, chunk: int, blocks: int) -> bool:
+        """Whether ``chunk`` may come from ``n``, which has so many of its blocks."""
+        if self.inbound.mask >> chunk & 1:
+            return False
+        if n.edge.imports and self._is_near(chunk):
+            return False
+        # Whoever has no more of it than we do may be waiting for it in a circle that ends with us.
+        return blocks > self._state.progress(chunk)
 
     def _is_near(self, chunk: int) -> bool:
         """Whether a neighbour in our rack has it: then it need not come through the rack's uplink again."""

@@ -46,22 +46,26 @@ class Sender:
         mine, used, anyone = state.have | state.partial, 0, False
         late_after = state.late_after
         for n in state.neighbours.values():
-            if (n.offered or n.sending) and not n.stuck and not n.is_late(late_after, state.now):
-                used += bitfield.count(n.busy)
+            if (n.held or n.sending) and not n.stuck and not n.is_late(late_after, state.now):
+                used += n.busy
             anyone = anyone or (n.greeted and n.credit and bool(mine & ~n.has))
         if not anyone:
             return
         slots = self._policy.slots(state)
-        while used < slots:
-            offer = self._policy.next_offer(state)
+        # Half a bundle at least: an offer and its answer are worth more than one small chunk.
+        least = max(1, state.bundle // 2)
+        while slots - used >= least:
+            offer = self._policy.next_offer(state, slots - used)
             if offer is None:
                 return
-            n, chunk = offer
+            n, chunks, limit = offer
             if not n.busy:
                 n.moved_at = state.now
-            n.offered |= 1 << chunk
-            used += 1
-            state.send(n.id, wire.Offer(chunk, state.progress(chunk)))
+            n.offered = bitfield.of(chunks)
+            n.held = limit
+            used += limit
+            first, *others = [(chunk, state.progress(chunk)) for chunk in chunks]
+            state.send(n.id, wire.Offer(*first, tuple(others), limit))
             self._check_later()
 
     def lost(self, n: Neighbour) -> None:
@@ -76,7 +80,7 @@ class Sender:
     def withdraw(self, chunk: int) -> None:
         """``chunk`` is not coming in any more: whoever we pass it on to must look elsewhere."""
         for n in self._state.neighbours.values():
-            n.offered &= ~(1 << chunk)
+            n.withdraw(1 << chunk)
             if n.sending >> chunk & 1:
                 self._stop(n, chunk)
                 self._state.send(n.id, wire.Stop(chunk))
@@ -84,9 +88,9 @@ class Sender:
     # -- frames
 
     def has_now(self, n: Neighbour, mask: int) -> None:
-        offered = n.offered
+        held = n.held
         self._state.now_has(n, mask)
-        if n.offered != offered:  # else it freed no slot, and wants less than before
+        if n.held != held:  # else it freed no slot, and wants less than before
             self._moved(n)  # its answer to that offer
             self.fill_slots()
 
@@ -98,11 +102,15 @@ class Sender:
             self._state.send(n.id, wire.Stop(frame.chunk))
             return
         n.offered ^= bit
+        n.held -= 1
         self._start(n, frame.chunk, frame.block)
+        if not n.held:
+            n.close_offer()
+            self.fill_slots()
 
     def wanted(self, n: Neighbour, frame: wire.Want) -> None:
         state, bit = self._state, 1 << frame.chunk
-        n.offered &= ~bit
+        n.withdraw(bit)
         self._moved(n)
         if n.sending & bit:
             return
@@ -113,13 +121,13 @@ class Sender:
             state.send(n.id, wire.Stop(frame.chunk))
 
     def declined(self, n: Neighbour, frame: wire.Decline) -> None:
-        bit = 1 << frame.chunk
-        n.offered &= ~bit
         self._moved(n)
         if frame.why == wire.BUSY:
             n.credit = False
-        else:
-            n.refused |= bit
+        if n.offered >> frame.chunk & 1:  # else it was withdrawn in the meantime
+            if frame.why != wire.BUSY:
+                n.refused |= n.offered
+            n.close_offer()
         self.fill_slots()
 
     def credited(self, n: Neighbour, frame: wire.Credit) -> None:

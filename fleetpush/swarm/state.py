@@ -73,7 +73,7 @@ class State:
         """``n`` has the chunks of ``mask``, too."""
         fresh = mask & ~n.has
         n.has |= fresh
-        n.offered &= ~fresh
+        n.withdraw(fresh)
         added = list(bitfield.chunks(fresh))
         n.count += len(added)
         self.availability.add(added)

@@ -26,6 +26,7 @@ HAVE."""
 _HEAD = Struct("!I")
 _CHUNK = Struct("!I")
 _PAIR = Struct("!IH")
+_OFFER = Struct("!BIH")
 _REASON = Struct("!IB")
 _HELLO = Struct("!B16s32sB")
 
@@ -65,13 +66,18 @@ class Have(Record):
 
 
 class Offer(Record):
-    """I can send you ``chunk`` now, of which I have the first ``blocks``."""
+    """I can send you ``chunk`` now, of which I have the first ``blocks``, or one of the ``others`` (chunk,
+    blocks), which I like less; ``limit`` of them all."""
 
-    __slots__ = ("chunk", "blocks")
+    __slots__ = ("chunk", "blocks", "others", "limit")
 
-    def __init__(self, chunk: int, blocks: int) -> None:
+    def __init__(
+        self, chunk: int, blocks: int, others: tuple[tuple[int, int], ...] = (), limit: int = 1
+    ) -> None:
         self.chunk = chunk
         self.blocks = blocks
+        self.others = others
+        self.limit = limit
 
 
 class Accept(Record):
@@ -85,7 +91,7 @@ class Accept(Record):
 
 
 class Decline(Record):
-    """No, because ``why``."""
+    """No more of the offer that named ``chunk``, because ``why``."""
 
     __slots__ = ("chunk", "why")
 
@@ -298,6 +304,20 @@ def _data(body: memoryview) -> Data:
     return Data(chunk, block, body[_PAIR.size :])
 
 
+def _offer(body: memoryview) -> Offer:
+    limit, chunk, blocks = _OFFER.unpack_from(body)
+    if not limit:
+        raise RemoteProtocolError("an offer of nothing")
+    return Offer(chunk, blocks, tuple(_PAIR.iter_unpack(body[_OFFER.size :])), limit)
+
+
+def _pack_offer(frame: Offer) -> bytes:
+    body = _OFFER.pack(frame.limit, frame.chunk, frame.blocks)
+    for chunk, blocks in frame.others:
+        body += _PAIR.pack(chunk, blocks)
+    return body
+
+
 def _token(body: memoryview) -> bytes:
     if len(body) != TOKEN:
         raise RemoteProtocolError("a token of the wrong size")
@@ -308,6 +328,9 @@ def _credit(body: memoryview) -> Credit:
     return Credit()
 
 
+MAX_OFFER = 16
+"""Chunks that one offer may name."""
+
 MAX_GOSSIP = 16384
 """Bytes of a gossip frame's body."""
 
@@ -317,7 +340,7 @@ _DECODERS: dict[int, tuple[int, Callable[[memoryview], Frame]]] = {
     1: (_HELLO.size, _hello),
     2: (MAX_CHUNKS // 8, lambda body: Bitfield(bytes(body))),
     3: (4 * _MAX_HAVE, _have),
-    4: (6, lambda body: Offer(*_PAIR.unpack(body))),
+    4: (1 + MAX_OFFER * _PAIR.size, _offer),
     5: (6, lambda body: Accept(*_PAIR.unpack(body))),
     6: (5, lambda body: Decline(*_REASON.unpack(body))),
     7: (0, _credit),
@@ -335,7 +358,7 @@ _ENCODERS: dict[type, tuple[int, Callable[..., bytes]]] = {
     Hello: (1, lambda f: _HELLO.pack(f.version, f.run, f.digest, f.frugal)),
     Bitfield: (2, lambda f: f.data),
     Have: (3, lambda f: Struct(f"!{len(f.chunks)}I").pack(*f.chunks)),
-    Offer: (4, lambda f: _PAIR.pack(f.chunk, f.blocks)),
+    Offer: (4, _pack_offer),
     Accept: (5, lambda f: _PAIR.pack(f.chunk, f.block)),
     Decline: (6, lambda f: _REASON.pack(f.chunk, f.why)),
     Credit: (7, lambda f: b""),

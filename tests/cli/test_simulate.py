@@ -122,7 +122,7 @@ def test_blocks_make_chunks():
 
 
 def test_who_lacks_how_much_is_said_and_the_exit_code_is_3(monkeypatch):
-    monkeypatch.setattr(Rarest, "next_offer", lambda self, peer: None)
+    monkeypatch.setattr(Rarest, "next_offer", lambda self, peer, room: None)
     words = ["simulate", "--hosts", "30", "--chunks", "80"]
     result = run(*words)
     assert result.exit_code == 3

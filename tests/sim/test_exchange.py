@@ -209,7 +209,7 @@ def test_copies_into_racks_are_those_that_hosts_took_from_outside(racks):
 
 
 def test_hosts_that_are_never_offered_anything_are_reported_and_not_waited_for(monkeypatch):
-    monkeypatch.setattr(Rarest, "next_offer", lambda self, peer: None)
+    monkeypatch.setattr(Rarest, "next_offer", lambda self, peer, room: None)
     found = simulate(Scenario(hosts=12, chunks=80))
     assert found.lacking
     assert found.ratio is None

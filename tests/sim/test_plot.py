@@ -56,7 +56,7 @@ def test_a_curve_rises_to_the_end_and_stays_short():
 
 
 def test_a_run_that_did_not_end_is_drawn_as_such(monkeypatch):
-    monkeypatch.setattr("fleetpush.swarm.picker.Rarest.next_offer", lambda self, peer: None)
+    monkeypatch.setattr("fleetpush.swarm.picker.Rarest.next_offer", lambda self, peer, room: None)
     text = svg(simulate(Scenario(hosts=12, chunks=80)))
     assert "not complete" in text
     ET.fromstring(text)

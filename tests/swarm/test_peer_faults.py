@@ -126,6 +126,7 @@ def test_whatever_comes_between_hello_and_bitfield_drops_the_peer(frame):
         wire.Have((0, 4)),
         wire.Offer(4, 4),
         wire.Offer(0xFFFFFFFF, 4),
+        wire.Offer(0, 4, ((4, 4),)),
         wire.Accept(4, 0),
         wire.Accept(0, 4),
         wire.Decline(4, wire.INFLIGHT),
@@ -279,6 +280,47 @@ def test_who_was_turned_away_gets_credit_when_there_is_room():
     assert sends(desk.say("b", wire.Offer(3, 4))) == [wire.Accept(3, 0)]
 
 
+def test_of_an_offer_of_several_the_first_that_is_wanted_is_taken():
+    desk = Desk(have=0b1)
+    desk.meet("a", 0b1111)
+    desk.meet("b", 0b1111)
+    assert sends(desk.say("a", wire.Offer(1, 4))) == [wire.Accept(1, 0)]
+    several = wire.Offer(1, 4, ((0, 4), (2, 4), (3, 4)))
+    # Chunk 0 was told with the bitfield: nothing needs to be said of it again.
+    assert sends(desk.say("b", several)) == [wire.Accept(2, 0)]
+
+
+def test_an_offer_of_which_less_is_taken_than_might_be_is_closed_by_a_decline():
+    desk = Desk()
+    desk.meet("a", 0b1111)
+    desk.meet("b", 0b1111)
+    desk.say("a", wire.Offer(1, 4))
+    both = wire.Offer(1, 4, ((0, 4),), limit=2)
+    assert sends(desk.say("b", both)) == [wire.Accept(0, 0), wire.Decline(1, wire.INFLIGHT)]
+    more = wire.Offer(2, 4, ((3, 4),), limit=2)
+    assert sends(desk.say("b", more)) == [wire.Accept(2, 0), wire.Decline(3, wire.BUSY)]
+
+
+def test_an_offer_of_what_is_there_and_what_is_coming_is_declined_with_word_of_what_is_there():
+    desk = Desk()
+    desk.meet("a", 0b1111)
+    desk.meet("b", 0b1111)
+    desk.say("a", wire.Offer(1, 4), wire.Offer(0, 4))
+    desk.take("a", 0, 4)
+    heard = sends(desk.say("b", wire.Offer(0, 4, ((1, 4),))))
+    assert heard == [wire.Have((0,)), wire.Decline(1, wire.INFLIGHT)]
+
+
+def test_what_of_an_offer_was_not_taken_is_free_for_the_next():
+    desk = Desk(have=0b1111)
+    desk.meet("a")
+    first = desk.offered_to("a")
+    (offer,) = sends(desk.say("a", wire.Accept(first, 0)), "a")
+    assert {offer.chunk, *(chunk for chunk, _ in offer.others)} == {0, 1, 2, 3} - {first}
+    assert sends(desk.say("a", wire.Decline(offer.chunk, wire.INFLIGHT))) == []
+    assert offers(desk.say("a", wire.Credit())) == ["a"]
+
+
 @pytest.mark.parametrize("event", [LinkDown("a"), FrameReceived("a", wire.Stop(1))], ids=repr)
 def test_room_that_comes_free_through_a_loss_is_told_at_once(event):
     desk = Desk()
@@ -306,12 +348,12 @@ def timers(desk: Desk, seconds: float) -> list:
 
 def test_a_neighbour_that_does_not_answer_holds_a_slot_for_seconds_only():
     desk = Desk(have=0b1111)
-    assert offers(desk.meet("a")) == ["a", "a"]
-    assert offers(desk.meet("b")) == [], "both slots are taken"
-    assert offers(timers(desk, 3.0)) == ["b", "b"]
-    desk.say("a", wire.Decline(desk.offered_to("a"), wire.BUSY), wire.Credit())
-    assert offers(desk.say("b", wire.Decline(desk.offered_to("b"), wire.BUSY))) == []
-    assert offers(desk.say("b", wire.Decline(desk.offered_to("b"), wire.BUSY))) == ["a"]
+    assert offers(desk.meet("a")) == ["a"]
+    assert offers(desk.meet("b")) == ["b"]
+    assert offers(desk.meet("c")) == [], "both slots are taken"
+    assert offers(timers(desk, 3.0)) == ["c"]
+    assert offers(desk.say("a", wire.Decline(desk.offered_to("a"), wire.BUSY))) == []
+    assert offers(desk.say("a", wire.Credit())) == ["a"]
 
 
 def test_a_stream_that_nobody_takes_holds_a_slot_for_seconds_only_also_if_it_was_asked_for():
@@ -319,7 +361,8 @@ def test_a_stream_that_nobody_takes_holds_a_slot_for_seconds_only_also_if_it_was
     desk.feed(LinkUp("a", Edge(send=())))
     desk.say("a", HELLO, bits(0), wire.Want(0, 0), wire.Want(1, 0))
     assert offers(desk.meet("b")) == []
-    assert offers(timers(desk, 30.0)) == ["b", "b"]
+    assert offers(timers(desk, 30.0)) == ["b"]
+    assert len(offers(desk.say("b", wire.Accept(desk.offered_to("b"), 0)))) == 1
 
 
 def test_a_neighbour_is_not_stuck_with_what_was_withdrawn():

@@ -109,9 +109,14 @@ class PeerMachine(RuleBasedStateMachine):
     def have_in(self, peer, chunks):
         self.say(peer, wire.Have(chunks))
 
-    @rule(peer=PEERS, chunk=NUMBERS)
-    def offer(self, peer, chunk):
-        self.say(peer, wire.Offer(chunk, 4))
+    @rule(
+        peer=PEERS,
+        chunks=st.lists(NUMBERS, min_size=1, max_size=4),
+        limit=st.integers(1, 3),
+    )
+    def offer(self, peer, chunks, limit):
+        others = tuple((chunk, 4) for chunk in chunks[1:])
+        self.say(peer, wire.Offer(chunks[0], 4, others, limit))
 
     @rule(peer=PEERS, data=st.data())
     def answer_an_offer(self, peer, data):

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetpush.swarm import bitfield, wire
+from fleetpush.swarm import bitfield
 from fleetpush.swarm.receiving import MIN_STALL, Reservations
 
 PEERS = st.sampled_from("abcd")
@@ -69,15 +69,6 @@ def test_there_is_room_up_to_the_limit_and_twice_that_beside_the_stalled(limit, 
         assert stalled + live + room <= 2 * limit or room == 0
     if live < limit and stalled + live < 2 * limit:
         assert room > 0
-
-
-def test_an_offer_is_answered_by_what_is_known_of_the_chunk():
-    books = Reservations(1)
-    assert books.answer(4, 0.0) is None
-    books.reserve(4, "a", 0.0)
-    assert books.answer(4, 0.0) == wire.INFLIGHT
-    assert books.answer(5, 0.0) == wire.BUSY
-    assert books.answer(5, MIN_STALL + 1) is None
 
 
 def test_a_chunk_time_is_the_median_of_the_last_and_never_tiny():

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from fleetpush.swarm.picker import Rng
 
-DEGREE = 16
-IN_RACK, OUT_OF_RACK = 12, 8
-"""Of a degree of 16, where there are racks."""
+DEGREE = 8
+IN_RACK, OUT_OF_RACK = 6, 4
+"""Of a degree of 8, where there are racks."""
 
 FEW_CHUNKS = 100
 """A content of fewer chunks passes in less time than the handshakes of sixteen links take."""
