@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fleetpush.remote.settings import SshSettings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SshOptions = SshSettings
 Topology = Literal["auto", "mesh", "tree", "star"]
@@ -48,5 +51,7 @@ class DeployOptions:
     min_success: float | None = None
     expected: str | None = None
     """The manifest's digest in hex: any other content is refused before a host is told of it."""
+    sign_key: Path | None = None
+    """The private key that the receipt is signed with; None for the state directory's."""
     gather: bool = False
     """Nobody begins to trade before every host is ready or has failed."""

@@ -57,13 +57,22 @@ _GOSSIP = (
 _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
 _RELEASES = ("agent/releases.py",)
 _TASKS = ("agent/tasks",)
+_PROOF = ("agent/proof.py",)
 
 
 def agent_kit(
-    *, gossip: bool = False, tree: bool = False, releases: bool = False, tasks: bool = False
+    *,
+    gossip: bool = False,
+    tree: bool = False,
+    releases: bool = False,
+    tasks: bool = False,
+    full: bool = False,
 ) -> Kit:
     """What an agent of a run is shipped: it has to read all of it, so no more than it may want."""
-    parts = ((gossip, _GOSSIP), (tree, _TREE), (releases, _RELEASES), (tasks, _TASKS))
+    parts = (
+        *((gossip, _GOSSIP), (tree, _TREE), (releases, _RELEASES), (tasks, _TASKS)),
+        (full, _PROOF),
+    )
     unwanted = [name for wanted, names in parts if not wanted for name in names]
     return Kit(
         "fleetpush.agent.main",
@@ -74,7 +83,7 @@ def agent_kit(
 
 
 AGENT = agent_kit()
-STAYING = agent_kit(tree=True, releases=True, tasks=True)
+STAYING = agent_kit(tree=True, releases=True, tasks=True, full=True)
 PROBE = Kit(
     "fleetpush.agent.probe",
     (
