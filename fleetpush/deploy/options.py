@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path  # noqa: TC003 - whoever asks for a field's type gets it
+from typing import Literal
 
 from fleetpush.remote.settings import SshSettings
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SshOptions = SshSettings
 Topology = Literal["auto", "mesh", "tree", "star"]
