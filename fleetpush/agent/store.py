@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from contextlib import suppress
 from hashlib import sha256
 
+from fleetpush.agent.descent import open_directory, unmake
 from fleetpush.agent.destination import open_old, settle, sync_directory, try_owner
 from fleetpush.agent.files import SLICE, Reading, Stream, close_all, reserve
 from fleetpush.agent.kept import chunks_within, note_of, untouched
-from fleetpush.agent.partial import Partial, open_directory
+from fleetpush.agent.partial import Partial
 from fleetpush.agent.place import (
     UNCHANGED,
     Place,
@@ -381,9 +381,7 @@ class HostStore:
                 partial.close(keep=self._worth_keeping(index))
             close_all(self._old)
             close_all(list(self._directories.values()))
-            for path in reversed(self._made):
-                with suppress(OSError):  # not empty: it is in use
-                    os.rmdir(path)
+            unmake(self._made)
             self._partials, self._old, self._made = {}, [], []
             self._directories = {}
 

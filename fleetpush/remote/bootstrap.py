@@ -88,7 +88,7 @@ PROBE = Kit(
     "fleetpush.agent.probe",
     (
         *("__init__.py", "record.py", "errors.py", "lean", "agent/__init__.py", _PROBE),
-        *(f"agent/{name}.py" for name in ("control", "destination", "partial", "place")),
+        *(f"agent/{name}.py" for name in ("control", "descent", "destination", "partial", "place")),
     ),
 )
 

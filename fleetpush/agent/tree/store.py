@@ -10,10 +10,10 @@ import os
 import stat
 from contextlib import suppress
 
+from fleetpush.agent.descent import open_directory, unmake
 from fleetpush.agent.destination import settle
 from fleetpush.agent.files import OpenFiles, Reading, Stream
 from fleetpush.agent.kept import MANY, chunks_within, note
-from fleetpush.agent.partial import open_directory
 from fleetpush.agent.place import Target, absolute, explained, ownership
 from fleetpush.agent.store import HostStore, StoreError
 from fleetpush.agent.tree.look import Look, same_size
@@ -324,9 +324,7 @@ class TreeStore(HostStore):
                 if root is not None:
                     root.close()
             self._root = self._served = None
-            for path in reversed(self._made):
-                with suppress(OSError):  # not empty: it is in use
-                    os.rmdir(path)
+            unmake(self._made)
             self._made = []
 
     def _keeps_staging(self) -> bool:
