@@ -12,8 +12,6 @@ PAGE = (ROOT / ".github" / "SECURITY.md").read_text()
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE)))
 PROMISED = PAGE.partition("## What is promised\n")[2].partition("\n## ")[0]
 PROMISES = re.split(r"^- ", PROMISED, flags=re.MULTILINE)[1:]
-    r"^\| (?!promise|-)(.*?) \| (.*) \|$", PAGE.partition("is promised\n")[2], re.M
-)
 
 
 @cache
