@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fleetpush.agent.descent import descend, unmake
+from fleetpush.agent.probe import look_at_destination
 from fleetpush.agent.releases import INSIDE, Releases
 from fleetpush.agent.store import HostStore, StoreError
 from fleetpush.agent.tasks.cleaning import clean
@@ -194,6 +195,14 @@ def test_releases_and_cleaning_go_the_same_way(ground: Ground) -> None:
         with pytest.raises(StoreError, match="root follows no such link"):
             clean({"check": False, **arguments}, threading.Event())
     assert left.exists()
+
+
+@pytest.mark.parametrize("dest", ["app/f", "app/new/f"])
+def test_check_says_so_beforehand(ground: Ground, dest: str) -> None:
+    ground.link("app", ground.victim)
+    config = {"dest": f"{ground.theirs}/{dest}", "files": [("f", 1)]}
+    with pytest.raises(StoreError, match="root follows no such link"):
+        look_at_destination(config)
 
 
 def test_old_releases_are_removed_where_they_were_found(ground: Ground) -> None:

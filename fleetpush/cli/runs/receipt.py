@@ -1,7 +1,5 @@
 """``fleetpush runs receipt``: a run's signed receipt, as it was signed at the run's end."""
 
-import sys
-
 import typer
 
 from fleetpush.cli import run_flags
@@ -39,7 +37,8 @@ def receipt(
                 slug="no_receipt",
             )
         if receipt is None:
-            sys.stdout.write(issued.text)
+            # Nothing in it would be shown otherwise than it is.
+            output.tell_as_is(dict, list, issued.text.splitlines)
             return 0
         ends = Output(command="runs receipt").reports.ending("runs receipt", 0, receipt=issued)
         for file in receipt_files(receipt):
