@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from fleetpush.cli.reports import ReportFile, Reports
 from fleetpush.deploy.lock import LockFile
 from fleetpush.deploy.progress import Notice
-from fleetpush.deploy.receipt.document import ENDING
+from fleetpush.deploy.receipt import ENDING
 from fleetpush.report.metrics import metrics
 from fleetpush.report.quantities import duration
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from fleetpush.deploy.play.report import PlayReport
-    from fleetpush.deploy.receipt.document import Receipt
+    from fleetpush.deploy.receipt import Receipt
     from fleetpush.errors import FleetpushError
     from fleetpush.report.ending import Ending
 

@@ -14,7 +14,7 @@ from fleetpush.report.files import check_writable, write_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from fleetpush.deploy.receipt.document import Receipt
+    from fleetpush.deploy.receipt import Receipt
     from fleetpush.deploy.results import RunReport
 
 

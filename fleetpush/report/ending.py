@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from fleetpush.deploy.progress import Event
-    from fleetpush.deploy.receipt.document import Receipt
+    from fleetpush.deploy.receipt import Receipt
     from fleetpush.deploy.results import RunReport
 
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fleetpush.cli.main import app
-from fleetpush.deploy.receipt.document import NAMESPACE
+from fleetpush.deploy.receipt import NAMESPACE
 from tests.deploy.receipt.keygen import line_of, make_key, signed
 from tests.report.feed import ESCAPES
 

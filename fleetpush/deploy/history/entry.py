@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fleetpush.deploy.history.history import History
     from fleetpush.deploy.history.kept import KeptOptions
     from fleetpush.deploy.progress import HostFinished, RunStarted, SourceReady
-    from fleetpush.deploy.receipt.document import Receipt
+    from fleetpush.deploy.receipt import Receipt
     from fleetpush.deploy.results import RunReport
 
 KEPT_RUNS = 200

@@ -21,7 +21,7 @@ from fleetpush.deploy.history.database import (
     transaction,
 )
 from fleetpush.deploy.history.record import HostRecord, RunRecord, intact
-from fleetpush.deploy.receipt.document import Receipt
+from fleetpush.deploy.receipt import Receipt
 from fleetpush.deploy.state import state_directory
 from fleetpush.errors import InputError
 

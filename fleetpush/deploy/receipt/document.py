@@ -8,7 +8,7 @@ import socket
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import fleetpush
 from fleetpush.errors import InputError
@@ -21,23 +21,11 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 KIND = "fleetpush receipt"
-NAMESPACE = "fleetpush-receipt"
-"""What the signature is good for and nothing else: ``ssh-keygen -Y verify -n`` wants it."""
-
-ENDING = ".sig"
-"""Where a receipt's signature is: beside it, under its name and this, as ``ssh-keygen -Y sign`` puts it."""
 
 TESTIMONY = (
     "What stands under hosts is what each host's agent said over SSH, as this command heard it. No host has"
     " signed anything: the signature says who ran the command, and that nobody has changed this text since."
 )
-
-
-class Receipt(NamedTuple):
-    """``text`` and the armoured ``signature`` of its bytes in UTF-8."""
-
-    text: str
-    signature: str
 
 
 def text_of(report: RunReport, options: DeployOptions, ended: float) -> str:

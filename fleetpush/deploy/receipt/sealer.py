@@ -6,7 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from fleetpush.deploy.receipt.document import NAMESPACE, Receipt, text_of
+from fleetpush.deploy.receipt import NAMESPACE, Receipt
+from fleetpush.deploy.receipt.document import text_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from fleetpush.deploy.receipt.document import NAMESPACE
+from fleetpush.deploy.receipt import NAMESPACE
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fleetpush.deploy.receipt.document import NAMESPACE
+from fleetpush.deploy.receipt import NAMESPACE
 from fleetpush.deploy.receipt.signers import AllowedSigners
 from fleetpush.deploy.receipt.sshsig import Signature
 from fleetpush.errors import InputError

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpush.deploy.receipt import sshsig
-from fleetpush.deploy.receipt.document import NAMESPACE
+from fleetpush.deploy.receipt import NAMESPACE, sshsig
 from fleetpush.deploy.receipt.keys import read_key
 from fleetpush.deploy.receipt.sshsig import Signature, SignatureFormatError, WrongSignatureError
 from tests.deploy.receipt.keygen import KINDS, accepts, line_of, make_key, signed
