@@ -11,7 +11,9 @@ import pytest
 
 from fleetpush.agent.kept import note_of
 from fleetpush.agent.store import HostStore, StoreError
+from fleetpush.swarm.manifest import BLOCK
 from tests.agent.content import CHUNK, Content, make_content, scan
+from tests.agent.test_tree import bring
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,3 +115,21 @@ def test_a_file_that_looks_untouched_and_is_not_is_found_by_full(
     with pytest.raises(StoreError) as failure:
         store.finish()
     assert failure.value.slug == "verify_failed"
+
+
+@needs_root
+def test_so_are_files_of_a_tree_that_were_there_already(
+    disk: tuple[Path, Path], tmp_path: Path
+) -> None:
+    mount, image = disk
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in "ab":
+        (source / name).write_bytes(os.urandom(BLOCK))
+    bring(f"{source}/", mount / "dest", verify_full=True)
+    flip_on_disk(image, (source / "b").read_bytes())
+    assert bring(f"{source}/", mount / "dest"), "memory still has it"
+    with pytest.raises(StoreError) as failure:
+        bring(f"{source}/", mount / "dest", verify_full=True)
+    assert failure.value.slug == "verify_failed"
+    assert str(failure.value).startswith(f"{mount}/dest/: 1 of 2 chunks")
