@@ -6,7 +6,7 @@ import os
 import stat
 from contextlib import suppress
 
-from fleetpush.agent.partial import open_directory
+from fleetpush.agent.descent import open_directory
 from fleetpush.agent.place import UNCHANGED, StoreError
 
 TYPE_CHECKING = False

@@ -260,7 +260,8 @@ class Exchange:
 
     def _verified(self) -> None:
         self._report(final=True)
-        self._control.say({"is": "verified", "digest": self._manifest.digest.hex()})
+        by = self._host_store().proof
+        self._control.say({"is": "verified", "digest": self._manifest.digest.hex(), "by": by})
         activate = self._config["activate"]
         if activate == "each":
             self._worker.do(self._switch, self._activated, self._store_failed)

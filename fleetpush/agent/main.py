@@ -45,6 +45,10 @@ class Agent:
         """``manifest`` is that of the one exchange; of no account to an agent that stays."""
         self._control.mark(self._config["marker"])
         if self._stays:
+            # Shipped to those alone.
+            from fleetpush.agent.cores import forbid
+
+            forbid()
             python = "{}.{}.{}".format(*sys.version_info[:3])
             self._control.say({"is": "up", "python": python, "pid": os.getpid()})
         else:

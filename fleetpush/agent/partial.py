@@ -30,51 +30,11 @@ PREVIOUS, ABSENT = ".previous", ".absent"
 word that there was none. Both go when the run ends well."""
 
 _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _HEX = "0123456789abcdef"
 _UNLOCKABLE = frozenset(
     # Some network filesystems know no locks, or none on directories (NFS wants a writable descriptor).
     (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL, errno.EBADF)
 )
-
-
-def open_directory(target: Target, made: list[str] | None) -> int:
-    """A descriptor of the directory that ``target`` goes to; missing ones are made and noted in ``made``.
-
-    Symbolic links are followed in the operator's part of the path, never in the manifest's. Raises OSError;
-    FileNotFoundError where it is missing and ``made`` is None.
-    """
-    if made is not None:
-        _make_directories(target.directory, made)
-    fd = os.open(target.directory, _DIRECTORY)
-    path = target.directory
-    for part in target.below:
-        path = os.path.join(path, part)
-        try:
-            if made is not None:
-                _make_directory(path, part, fd, made)
-            inner = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=fd)
-        finally:
-            os.close(fd)
-        fd = inner
-    return fd
-
-
-def _make_directories(path: str, made: list[str]) -> None:
-    missing = []
-    while not os.path.lexists(path):
-        missing.append(path)
-        path = os.path.dirname(path)
-    for path in reversed(missing):
-        _make_directory(path, path, None, made)
-
-
-def _make_directory(path: str, name: str, dir_fd: int | None, made: list[str]) -> None:
-    try:
-        os.mkdir(name, dir_fd=dir_fd)
-    except FileExistsError:
-        return
-    made.append(path)
 
 
 class Partial:

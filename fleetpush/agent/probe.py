@@ -16,6 +16,7 @@ import threading
 import time
 
 from fleetpush.agent.control import Control
+from fleetpush.agent.descent import descend
 from fleetpush.agent.destination import open_old
 from fleetpush.agent.place import Place, explained, targets
 from fleetpush.errors import HostError
@@ -65,6 +66,7 @@ def look_at_destination(config: dict[str, Any]) -> dict[str, Any]:
         with explained(path):
             old = open_old(target, -1)[1]
             directory = _nearest(os.path.join(target.directory, *target.below))
+            os.close(descend(directory))  # a link that root would not follow
             _try_to_write(directory)
             disk = os.statvfs(directory)
         # Root may use what the filesystem keeps back for it.

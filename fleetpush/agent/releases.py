@@ -13,6 +13,7 @@ import stat
 import time
 from contextlib import suppress
 
+from fleetpush.agent.descent import descend, unmake
 from fleetpush.agent.partial import try_lock
 from fleetpush.agent.place import StoreError, absolute, explained
 
@@ -29,12 +30,10 @@ class Releases:
     def __init__(self, directory: str, home: str, *, make: bool) -> None:
         """Raises StoreError: release_busy, no_releases where it is missing and not to be made."""
         self.directory = absolute(directory, home)
-        self._made = make and not os.path.isdir(self.directory)
+        self._made: list[str] = []
         with explained(self.directory):
-            if self._made:
-                os.makedirs(self.directory, exist_ok=True)
             try:
-                self._fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                self._fd = descend(self.directory, self._made if make else None)
             except FileNotFoundError:
                 raise StoreError(
                     "no_releases", f"{self.directory} is not there: nothing was released here yet"
@@ -48,9 +47,7 @@ class Releases:
     def close(self) -> None:
         """Lets go. What was made for a release that did not come about goes too."""
         if self._made:
-            for path in (os.path.join(self.directory, INSIDE), self.directory):
-                with suppress(OSError):  # not empty: it is in use
-                    os.rmdir(path)
+            unmake([*self._made, os.path.join(self.directory, INSIDE)])
         os.close(self._fd)
 
     def path(self, release: str) -> str:
@@ -168,25 +165,36 @@ class Releases:
         for name in there:
             if name not in kept and (name in order or name < current):
                 with explained(self.path(name)):
-                    shutil.rmtree(self.path(name))
+                    inside = descend(os.path.join(self.directory, INSIDE))
+                    try:
+                        # By the directory that was opened, whatever takes its name meanwhile.
+                        shutil.rmtree(f"/proc/self/fd/{inside}/{name}")
+                    finally:
+                        os.close(inside)
 
     def _names(self) -> list[str]:
         """What is a release by its name, oldest first. Nothing else is ever looked at or removed."""
         try:
-            names = os.listdir(os.path.join(self.directory, INSIDE))
+            inside = descend(os.path.join(self.directory, INSIDE))
         except FileNotFoundError:
             return []
-        return sorted(name for name in names if _is_release(name) and self._is_directory(name))
-
-    def _is_directory(self, name: str) -> bool:
-        return stat.S_ISDIR(os.lstat(self.path(name)).st_mode)
+        try:
+            names = [name for name in os.listdir(inside) if _is_release(name)]
+            return sorted(name for name in names if _is_directory(inside, name))
+        finally:
+            os.close(inside)
 
     def _log(self) -> list[tuple[str, str]]:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            with open(os.path.join(self.directory, LOG), encoding="ascii", errors="replace") as log:
-                lines = [line.split() for line in log]
-        except FileNotFoundError:
+            with explained(os.path.join(self.directory, LOG)):
+                fd = os.open(LOG, flags, dir_fd=self._fd)
+        except StoreError as error:
+            if error.slug != "dest_gone":  # no log yet
+                raise
             return []
+        with open(fd, encoding="ascii", errors="replace") as log:
+            lines = [line.split() for line in log]
         return [(line[1], line[2]) for line in lines if len(line) == 3]
 
     def _note(self, word: str, release: str) -> None:
@@ -199,6 +207,10 @@ class Releases:
                 os.fsync(fd)
             finally:
                 os.close(fd)
+
+
+def _is_directory(directory: int, name: str) -> bool:
+    return stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
 
 
 def _is_release(name: str) -> bool:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from contextlib import suppress
 from hashlib import sha256
 
+from fleetpush.agent.descent import open_directory, unmake
 from fleetpush.agent.destination import open_old, settle, sync_directory, try_owner
 from fleetpush.agent.files import SLICE, Reading, Stream, close_all, reserve
 from fleetpush.agent.kept import chunks_within, note_of, untouched
-from fleetpush.agent.partial import Partial, open_directory
+from fleetpush.agent.partial import Partial
 from fleetpush.agent.place import (
     UNCHANGED,
     Place,
@@ -65,9 +65,8 @@ class HostStore:
         self._verify_full = verify_full
         self._progress = [0] * manifest.chunks
         self._leaves: dict[int, bytes] = {}
-        self._found: dict[
-            int, bytes
-        ] = {}  # leaves of what the scan read in chunks that are not whole
+        self._found: dict[int, bytes] = {}
+        """Leaves of what the scan read in chunks that are not whole."""
         self._targets: list[Target] = []
         self._directories: dict[tuple[str, ...], int] = {}
         self._made: list[str] = []
@@ -75,6 +74,7 @@ class HostStore:
         self._replaced: list[os.stat_result | None] = []
         self._owner = (UNCHANGED, UNCHANGED)
         self._known = known or {}
+        self._relied = False
         self._kept: set[int] = set()
         self._trusted = 0
         """Chunks that lie in kept files alone: had, and their leaves not known before somebody asks."""
@@ -104,6 +104,7 @@ class HostStore:
                 self._replaced.append(found)
             self._kept = untouched(self._old, self._known)
             self._trusted = chunks_within(self._manifest, self._kept)
+            self._relied = bool(self._kept)
             if -1 not in self._old:
                 return "present"
             return self._stage()
@@ -321,24 +322,17 @@ class HostStore:
         return stat.S_IMODE(old.st_mode) & 0o777
 
     def _read_back(self, progress: Callable[[int], None]) -> None:
-        for fd in self._stream.listed:
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-        reading = Reading(progress, lambda: False)
-        chunks = range(self._manifest.chunks)
-        lost = set(chunks) - set(self._compare(self._stream, chunks, reading, holes=True))
-        self._drop(lost)
+        from fleetpush.agent.proof import read_back
+
+        self._drop(read_back(self._manifest, self._stream, self._stream.listed, progress))
 
     def _drop(self, lost: set[int]) -> None:
+        from fleetpush.agent.proof import refuse
+
         for chunk in lost:
             self.have &= ~(1 << chunk)
             self._progress[chunk] = 0
-        if lost:
-            total = self._manifest.chunks
-            raise StoreError(
-                "verify_failed",
-                f"{self._targets[0].path}: {len(lost)} of {total} chunks read back differently "
-                "from what was written; look at this host's disk and kernel log",
-            )
+        refuse(lost, self._manifest.chunks, self._targets[0].path)
 
     def activate(self, *, keep_old: bool = False) -> list[str]:
         """Makes the content the destination, by one rename a file; a symbolic link there is replaced, not
@@ -358,6 +352,11 @@ class HostStore:
             with explained(made):
                 sync_directory(os.path.dirname(made))
         return lost
+
+    @property
+    def proof(self) -> str:
+        """How it was proved: ``full``, ``chunks``, or ``known``: not all was read, an earlier run had it."""
+        return "full" if self._verify_full else "known" if self._relied else "chunks"
 
     @property
     def staged(self) -> bool:
@@ -382,9 +381,7 @@ class HostStore:
                 partial.close(keep=self._worth_keeping(index))
             close_all(self._old)
             close_all(list(self._directories.values()))
-            for path in reversed(self._made):
-                with suppress(OSError):  # not empty: it is in use
-                    os.rmdir(path)
+            unmake(self._made)
             self._partials, self._old, self._made = {}, [], []
             self._directories = {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import signal
 from typing import TYPE_CHECKING, Protocol
 
@@ -91,6 +92,8 @@ def conduct(output: Output, prepare: Callable[[], Work], job: Job | None = None)
 
 def guarded(output: Output, work: Callable[[], int]) -> int:
     """The exit code that ``work`` returns, or that of what it raises, which is told in one line."""
+    # A core file would hold passwords and keys.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
     try:
         return work()
     except StoppedError as stopped:

@@ -71,6 +71,8 @@ def deploy(
     color: flags.Color = "auto",
     log_file: flags.LogFile = None,
     state_dir: run_flags.StateDir = None,
+    sign_key: run_flags.SignKey = None,
+    receipt: run_flags.Receipt = None,
     verbose: flags.Verbose = 0,
 ) -> None:
     """Push files to every host of an inventory, verify them there, and activate them."""
@@ -81,7 +83,10 @@ def _deploy(given: dict[str, Any]) -> int:
     """What the flags ``given`` ask for; the exit code."""
     output = Output(command="deploy", **fields_of(Output, given))
     job = Job.of(given)
-    work = functools.partial(execute, state_dir=given["state_dir"], warn=output.warn)
+    wanted = given["receipt"] is not None
+    work = functools.partial(
+        execute, state_dir=given["state_dir"], warn=output.warn, wants_receipt=wanted
+    )
     return conduct(output, lambda: functools.partial(work, options_from(given)), job)
 
 
@@ -93,16 +98,25 @@ async def execute(
     state_dir: Path | None,
     warn: Callable[[str], None],
     retry_of: str | None = None,
+    wants_receipt: bool = False,
 ) -> Conclusion:
-    """Runs the deploy and records it. Raises FleetpushError when the run as a whole cannot be."""
+    """Runs the deploy and records it. Raises FleetpushError when the run as a whole cannot be.
+
+    ``wants_receipt``: the conclusion has it.
+    """
     # They bring asyncssh and the inventory's readers, which --help can do without.
     from fleetpush.deploy.history.recorder import history_or_none, remembering  # noqa: PLC0415
+    from fleetpush.deploy.receipt.sealer import Sealer  # noqa: PLC0415
     from fleetpush.deploy.runner import Run  # noqa: PLC0415
 
     history = history_or_none(state_dir, warn)
-    recorded = remembering(history, options, observer, warn, retry_of=retry_of)
+    sealer = Sealer(options, history.state_dir if history else None)
+    if wants_receipt:
+        sealer.prepare()
+    recorded = remembering(history, options, observer, warn, retry_of=retry_of, sealer=sealer)
     async with recorded as (recorder, memory):
         run = Run(options, recorder, memory=memory)
         signals.attach(run)
         report = await run.execute()
-    return Conclusion(report, report.exit_code)
+    receipt = sealer.seal(report) if wants_receipt else None
+    return Conclusion(report, report.exit_code, receipt=receipt)

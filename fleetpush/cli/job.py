@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from fleetpush.cli.reports import ReportFile, Reports
 from fleetpush.deploy.lock import LockFile
 from fleetpush.deploy.progress import Notice
+from fleetpush.deploy.receipt import ENDING
 from fleetpush.report.metrics import metrics
 from fleetpush.report.quantities import duration
 
@@ -32,7 +33,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """The flags of ``job_flags``, whatever verb they were given to."""
+    """The flags of ``job_flags`` and ``--receipt``, whatever verb they were given to."""
 
     lock: Path | None = None
     lock_wait: float = 0.0
@@ -40,6 +41,7 @@ class Job:
     junit: Path | None = None
     metrics: Path | None = None
     metrics_job: str | None = None
+    receipt: Path | None = None
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Self:
@@ -77,6 +79,8 @@ class Job:
         files = []
         if self.junit is not None:
             files.append(ReportFile("--junit", self.junit, _junit))
+        if self.receipt is not None:
+            files += receipt_files(self.receipt)
         if self.metrics is not None:
             files.append(ReportFile("--metrics", self.metrics, self._metrics))
         return Reports(*files, github=os.environ)
@@ -86,6 +90,18 @@ class Job:
         path = self.metrics
         before = path.read_text(errors="replace") if path.is_file() else ""
         return metrics(ending, self.metrics_job or path.stem, before)
+
+
+def receipt_files(path: Path) -> list[ReportFile]:
+    """A receipt and its signature, where ``ssh-keygen -Y sign`` would have put it."""
+    return [
+        ReportFile("--receipt", path, lambda ending: ending.receipt and ending.receipt.text),
+        ReportFile(
+            "--receipt",
+            path.with_name(path.name + ENDING),
+            lambda ending: ending.receipt and ending.receipt.signature,
+        ),
+    ]
 
 
 def _junit(ending: Ending) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from fleetpush.deploy.play.report import PlayReport
+    from fleetpush.deploy.receipt import Receipt
     from fleetpush.errors import FleetpushError
     from fleetpush.report.ending import Ending
 
@@ -38,6 +39,7 @@ class Conclusion:
     report: RunReport | PlayReport
     exit_code: int
     proof: tuple[str, ...] = ()
+    receipt: Receipt | None = None
 
 
 @dataclass(kw_only=True)
@@ -96,7 +98,9 @@ class Output:
     def conclude(self, conclusion: Conclusion) -> int:
         """Writes the reports, shows the result, and returns the exit code."""
         deployed = self._deployed(conclusion)
-        ending = self.reports.ending(self.command, conclusion.exit_code, deployed)
+        ending = self.reports.ending(
+            self.command, conclusion.exit_code, deployed, receipt=conclusion.receipt
+        )
         problems = self.reports.write(ending)
         if problems:
             conclusion = replace(conclusion, exit_code=conclusion.exit_code or InputError.exit_code)

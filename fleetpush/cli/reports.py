@@ -14,15 +14,16 @@ from fleetpush.report.files import check_writable, write_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from fleetpush.deploy.receipt import Receipt
     from fleetpush.deploy.results import RunReport
 
 
 class ReportFile(NamedTuple):
-    """What the flag ``flag`` asks for: ``text`` of the ending, at ``path``."""
+    """What the flag ``flag`` asks for: ``text`` of the ending, at ``path``; None leaves what is there."""
 
     flag: str
     path: Path
-    text: Callable[[Ending], str]
+    text: Callable[[Ending], str | None]
 
 
 class Reports:
@@ -62,6 +63,7 @@ class Reports:
         *,
         error: str = "",
         slug: str = "",
+        receipt: Receipt | None = None,
     ) -> Ending:
         """How the run ended just now."""
         return Ending(
@@ -72,6 +74,7 @@ class Reports:
             report=report,
             error=error,
             slug=slug,
+            receipt=receipt,
             finished_at=self.times.by_host,
         )
 
@@ -83,7 +86,9 @@ class Reports:
         problems = []
         for file in self._files:
             try:
-                write_whole(file.path, file.text(ending))
+                text = file.text(ending)
+                if text is not None:
+                    write_whole(file.path, text)
             except OSError as error:
                 problems.append(f"cannot write {file.flag} {file.path}: {error.strerror}")
                 ending = replace(ending, exit_code=ending.exit_code or InputError.exit_code)

@@ -19,6 +19,25 @@ StateDir = Annotated[
         rich_help_panel=KEPT,
     ),
 ]
+SignKey = Annotated[
+    Path | None,
+    option(
+        "--sign-key",
+        metavar="FILE",
+        help="The private key that the run's receipt is signed with (ed25519, ecdsa or rsa, not"
+        " encrypted). Default: one that --state-dir has.",
+        rich_help_panel=KEPT,
+    ),
+]
+Receipt = Annotated[
+    Path | None,
+    option(
+        "--receipt",
+        metavar="FILE",
+        help="Write the signed receipt here too: FILE, and FILE.sig.",
+        rich_help_panel=KEPT,
+    ),
+]
 Run = Annotated[
     str,
     typer.Argument(

@@ -73,7 +73,16 @@ def _expanded(text: str) -> str:
 
 _OF_KIND: dict[Kind, Sequence[str]] = {
     Kind.PATHS: ("inventory",),
-    Kind.PATH: ("private-key", "ssh-config", "log-file", "lock", "junit", "metrics", "state-dir"),
+    Kind.PATH: (
+        "private-key",
+        "ssh-config",
+        "log-file",
+        "lock",
+        "junit",
+        "metrics",
+        "state-dir",
+        "sign-key",
+    ),
     Kind.SWITCH: ("no-encrypt", "become"),
     Kind.NUMBER: ("forks", "tree-fanout", "keep-releases"),
     Kind.QUANTITY: (
@@ -103,7 +112,7 @@ SETTINGS = {name: Setting(name, kind) for kind, names in _OF_KIND.items() for na
 
 _ONLY = {
     "simulate": ("output",),
-    "retry": ("progress", "output", "color", "log-file", "state-dir"),
+    "retry": ("progress", "output", "color", "log-file", "state-dir", "sign-key"),
 }
 """Verbs whose flags have the names of settings and mean something else: a scenario is no deploy, and a retry
 goes by what its run went by."""

@@ -68,6 +68,8 @@ class Keywords(TypedDict, total=False):
     detach_grace: float
     min_success: float | None
     """In per cent."""
+    sign_key: Path | None
+    """What the run's receipt is signed with; by default a key that the state directory has."""
     gather: bool
 
 

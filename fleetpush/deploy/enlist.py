@@ -226,6 +226,7 @@ class Enlistment:
             gossip=self._gossips,
             tree=self._is_tree,
             releases=self._options.release_dir is not None,
+            full=self._options.verify == "full",
         )
         line = bootstrap.command(target.python, kit)
         process = await become.start(member.connection, line, member.channel, target.become)

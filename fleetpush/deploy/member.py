@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 NOTE = 5
 """Numbers that a file is known again by."""
 
+PROOFS = ("full", "chunks", "known")
+"""How a host can have proved its content (``agent.proof``)."""
+
 ORIGIN = "origin"
 """The origin's peer id; hosts are numbered."""
 
@@ -88,6 +91,8 @@ class Member:
         self.waits = False
         """It could switch, and waits until it may."""
         self.digest: str | None = None
+        self.verified_by = ""
+        """How it proved that."""
         self.kept: tuple[tuple[int, ...], ...] = ()
         """What each of its files is known again by, once they are active."""
         self.connected_at: float | None = None
@@ -125,6 +130,15 @@ class Member:
             self.settled.set()
             self._changed(self, "failure", {})
 
+    def prove(self, message: dict[str, Any], digest: str, at: float) -> bool:
+        """Takes in its word that it holds the content ``digest``; whether that was its word."""
+        how = message.get("by")
+        if self.is_origin or message.get("digest") != digest or how not in PROOFS:
+            self.channel_broken("proof of some other content")
+            return False
+        self.digest, self.verified_by, self.verified_at = digest, how, at
+        return True
+
     def succeed(self) -> None:
         if not self.settled.is_set():
             self.settled.set()
@@ -155,6 +169,7 @@ class Member:
             activated=self.activated,
             changed=self.changed,
             digest=self.digest,
+            verified_by=self.verified_by,
             kept=self.kept,
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003 - whoever asks for a field's type gets it
 from typing import Literal
 
 from fleetpush.remote.settings import SshSettings
@@ -48,5 +49,7 @@ class DeployOptions:
     min_success: float | None = None
     expected: str | None = None
     """The manifest's digest in hex: any other content is refused before a host is told of it."""
+    sign_key: Path | None = None
+    """The private key that the receipt is signed with; None for the state directory's."""
     gather: bool = False
     """Nobody begins to trade before every host is ready or has failed."""

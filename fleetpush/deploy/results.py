@@ -43,6 +43,8 @@ class HostResult:
     changed: bool = False
     """What whoever opens the destination finds is another than before."""
     digest: str | None = None
+    verified_by: str = ""
+    """How it proved the content: ``full``, ``chunks`` or ``known`` (README, "Proof"); "" if it did not."""
     kept: tuple[tuple[int, ...], ...] = ()
     """Device, inode, size, time of change and of the inode's, of each file; not in the document."""
 
@@ -204,12 +206,14 @@ def _result_json(result: HostResult) -> dict[str, Any]:
         "activated": result.activated,
         "changed": result.changed,
         "digest": result.digest,
+        "verified_by": result.verified_by or None,
     }
 
 
 def _result_of(document: Mapping[str, Any]) -> HostResult:
     reason = document["reason"] or {}
     same = _fields_of(HostResult, document)
+    same["verified_by"] = document.get("verified_by") or ""
     return HostResult(**{**same, "status": HostStatus(document["status"]), **reason})
 
 

@@ -291,11 +291,8 @@ class Run:
 
     def _verified(self, member: Member, message: dict[str, Any]) -> None:
         wanted = self._source.manifest.digest.hex() if self._source else ""
-        if member.is_origin or message.get("digest") != wanted:
-            member.channel_broken("proof of some other content")
+        if not member.prove(message, wanted, self._chronicle.at()):
             return
-        member.digest = wanted
-        member.verified_at = self._chronicle.at()
         if self._options.activate == "none":
             member.succeed()
         elif self._options.activate == "together":

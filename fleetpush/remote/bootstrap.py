@@ -56,14 +56,23 @@ _GOSSIP = (
 )
 _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
 _RELEASES = ("agent/releases.py",)
-_TASKS = ("agent/tasks",)
+_TASKS = ("agent/tasks", "agent/cores.py")
+_PROOF = ("agent/proof.py",)
 
 
 def agent_kit(
-    *, gossip: bool = False, tree: bool = False, releases: bool = False, tasks: bool = False
+    *,
+    gossip: bool = False,
+    tree: bool = False,
+    releases: bool = False,
+    tasks: bool = False,
+    full: bool = False,
 ) -> Kit:
     """What an agent of a run is shipped: it has to read all of it, so no more than it may want."""
-    parts = ((gossip, _GOSSIP), (tree, _TREE), (releases, _RELEASES), (tasks, _TASKS))
+    parts = (
+        *((gossip, _GOSSIP), (tree, _TREE), (releases, _RELEASES), (tasks, _TASKS)),
+        (full, _PROOF),
+    )
     unwanted = [name for wanted, names in parts if not wanted for name in names]
     return Kit(
         "fleetpush.agent.main",
@@ -74,12 +83,12 @@ def agent_kit(
 
 
 AGENT = agent_kit()
-STAYING = agent_kit(tree=True, releases=True, tasks=True)
+STAYING = agent_kit(tree=True, releases=True, tasks=True, full=True)
 PROBE = Kit(
     "fleetpush.agent.probe",
     (
         *("__init__.py", "record.py", "errors.py", "lean", "agent/__init__.py", _PROBE),
-        *(f"agent/{name}.py" for name in ("control", "destination", "partial", "place")),
+        *(f"agent/{name}.py" for name in ("control", "descent", "destination", "partial", "place")),
     ),
 )
 
@@ -117,6 +126,9 @@ from ENTRY import main
 main()
 """
 
+_NO_CORE = "ulimit -S -c 0 2>/dev/null; "
+"""A core file would hold the run's key. Agents with tasks see to it: what they start may leave one."""
+
 _FIND = (
     "n=$1 s=$2; shift 2; "
     'while [ $# -gt 0 ]; do p=$1; shift; if command -v "$p" >/dev/null 2>&1; then '
@@ -129,7 +141,8 @@ def command(python: str | None = None, kit: Kit = AGENT) -> str:
     candidates = (python,) if python else CANDIDATES
     lengths = ",".join(str(len(part)) for part in archive(kit))
     stub = "exec(" + json.dumps(_STUB_SOURCE.replace("ENTRY", kit.entry)) + ")"
-    words = ["/bin/sh", "-c", _FIND, "sh", lengths, stub, *candidates]
+    find = _FIND if "agent/cores.py" not in kit.left_out else _NO_CORE + _FIND
+    words = ["/bin/sh", "-c", find, "sh", lengths, stub, *candidates]
     return "exec " + " ".join(shlex.quote(word) for word in words)
 
 

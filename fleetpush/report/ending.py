@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from fleetpush.deploy.progress import Event
+    from fleetpush.deploy.receipt import Receipt
     from fleetpush.deploy.results import RunReport
 
 
@@ -26,6 +27,7 @@ class Ending:
     report: RunReport | None = None
     error: str = ""
     slug: str = ""
+    receipt: Receipt | None = None
     finished_at: Mapping[str, float] = field(default_factory=dict)
     """When each host had its last word, in seconds from the run's start."""
 

@@ -11,7 +11,7 @@ from fleetpush.swarm.manifest import BLOCK
 from tests.agent.content import CHUNK, Content, make_content, place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 
@@ -27,9 +27,15 @@ def new_store() -> Iterator[Callable[..., HostStore]]:
     made: list[HostStore] = []
 
     def make(
-        content: Content, dest: str | Path, *, verify_full: bool = False, **options: object
+        content: Content,
+        dest: str | Path,
+        *,
+        verify_full: bool = False,
+        known: Mapping[int, Sequence[int]] | None = None,
+        **options: object,
     ) -> HostStore:
-        made.append(HostStore(content.manifest, place(dest, **options), verify_full=verify_full))
+        where = place(dest, **options)
+        made.append(HostStore(content.manifest, where, verify_full=verify_full, known=known))
         return made[-1]
 
     yield make

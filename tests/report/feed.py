@@ -153,6 +153,7 @@ def _result(event: HostFinished) -> HostResult:
         verified_at_s=event.at if good else None,
         activated=good,
         digest=DIGEST if good else None,
+        verified_by="chunks" if good else "",
     )
 
 

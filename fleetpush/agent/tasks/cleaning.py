@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 
+from fleetpush.agent.descent import descend, unmake
 from fleetpush.agent.partial import ABSENT, PREVIOUS, try_lock
 from fleetpush.agent.place import absolute, explained
 from fleetpush.agent.releases import INSIDE, LINK
@@ -31,19 +31,22 @@ def clean(arguments: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
     found = _Found(check=arguments["check"])
     for directory in _directories(arguments, os.path.expanduser("~")):
         with explained(directory):
-            for name in sorted(os.listdir(directory)):
-                if not stop.is_set() and is_left_over(name):
-                    found.take(os.path.join(directory, name))
-                elif not stop.is_set() and is_staging(name):
-                    found.take_tree(os.path.join(directory, name))
+            fd = descend(directory)
+            try:
+                for name in sorted(os.listdir(fd)):
+                    if not stop.is_set() and is_left_over(name):
+                        found.take(fd, os.path.join(directory, name))
+                    elif not stop.is_set() and is_staging(name):
+                        found.take_tree(fd, os.path.join(directory, name))
+            finally:
+                os.close(fd)
             if os.path.basename(os.path.dirname(directory)) == INSIDE and not found.check:
-                with suppress(OSError):  # not empty: a release
-                    os.rmdir(directory)
+                unmake([directory])  # if it is empty, and no release
     return {"removed": found.removed, "busy": found.busy, "bytes": found.freed}
 
 
 class _Found:
-    """What was there, and what became of it."""
+    """What was there, and what became of it. ``fd`` is of the directory that a path lies in."""
 
     def __init__(self, *, check: bool) -> None:
         self.check = check
@@ -51,46 +54,47 @@ class _Found:
         self.busy: list[str] = []
         self.freed = 0
 
-    def take(self, path: str) -> None:
+    def take(self, fd: int, path: str) -> None:
         """Removes it, unless a run holds it. Raises OSError."""
-        found = os.lstat(path)
-        is_link = stat.S_ISLNK(found.st_mode) and os.path.basename(path).startswith(f".{LINK}.")
-        if is_link:  # what was about to become the active release
-            self._remove(path, 0)
+        name = os.path.basename(path)
+        found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        if stat.S_ISLNK(found.st_mode) and name.startswith(f".{LINK}."):
+            self._remove(fd, path, 0)  # what was about to become the active release
         elif stat.S_ISREG(found.st_mode):
-            fd = os.open(path, _FLAGS)
+            file = os.open(name, _FLAGS, dir_fd=fd)
             try:
-                if try_lock(fd):
+                if try_lock(file):
                     # A second name of a file frees nothing.
-                    self._remove(path, found.st_blocks * 512 if found.st_nlink == 1 else 0)
+                    self._remove(fd, path, found.st_blocks * 512 if found.st_nlink == 1 else 0)
                 else:
                     self.busy.append(path)
             finally:
-                os.close(fd)
+                os.close(file)
 
-    def take_tree(self, path: str) -> None:
+    def take_tree(self, fd: int, path: str) -> None:
         """The same of a directory in which a tree was staged. Raises OSError."""
         import shutil
 
-        if not stat.S_ISDIR(os.lstat(path).st_mode):
+        name = os.path.basename(path)
+        if not stat.S_ISDIR(os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode):
             return
-        fd = os.open(path, _FLAGS | os.O_DIRECTORY)
+        tree = os.open(name, _FLAGS | os.O_DIRECTORY, dir_fd=fd)
         try:
-            if not try_lock(fd):
+            if not try_lock(tree):
                 self.busy.append(path)
                 return
-            for name in os.listdir(fd):
-                found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            for each in os.listdir(tree):
+                found = os.stat(each, dir_fd=tree, follow_symlinks=False)
                 self.freed += found.st_blocks * 512
             if not self.check:
-                shutil.rmtree(path)
+                shutil.rmtree(f"/proc/self/fd/{fd}/{name}")
             self.removed.append(path)
         finally:
-            os.close(fd)
+            os.close(tree)
 
-    def _remove(self, path: str, size: int) -> None:
+    def _remove(self, fd: int, path: str, size: int) -> None:
         if not self.check:
-            os.unlink(path)
+            os.unlink(os.path.basename(path), dir_fd=fd)
         self.removed.append(path)
         self.freed += size
 

@@ -15,6 +15,7 @@ import tempfile
 import time
 from contextlib import suppress
 
+from fleetpush.agent.cores import allowed
 from fleetpush.errors import HostError
 
 TYPE_CHECKING = False
@@ -113,15 +114,16 @@ def _start(argv: list[str], chdir: str, arguments: dict[str, Any]) -> subprocess
         raise HostError("bad_chdir", f"cannot work in {chdir}: {error.strerror}") from error
     with _input(arguments.get("stdin")) as source:
         try:
-            return subprocess.Popen(
-                argv,
-                stdin=source,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=chdir,
-                env=environment,
-                start_new_session=True,
-            )
+            with allowed():
+                return subprocess.Popen(
+                    argv,
+                    stdin=source,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    cwd=chdir,
+                    env=environment,
+                    start_new_session=True,
+                )
         except OSError as error:
             raise HostError(
                 "command_not_found", f"cannot run {argv[0]}: {error.strerror}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from fleetpush.agent.partial import ABSENT, PREVIOUS, open_directory
+from fleetpush.agent.descent import open_directory
+from fleetpush.agent.partial import ABSENT, PREVIOUS
 from fleetpush.agent.place import Place, explained, targets
 from fleetpush.agent.releases import Releases
 from fleetpush.record import Record

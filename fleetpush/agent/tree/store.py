@@ -10,10 +10,10 @@ import os
 import stat
 from contextlib import suppress
 
+from fleetpush.agent.descent import open_directory, unmake
 from fleetpush.agent.destination import settle
 from fleetpush.agent.files import OpenFiles, Reading, Stream
 from fleetpush.agent.kept import MANY, chunks_within, note
-from fleetpush.agent.partial import open_directory
 from fleetpush.agent.place import Target, absolute, explained, ownership
 from fleetpush.agent.store import HostStore, StoreError
 from fleetpush.agent.tree.look import Look, same_size
@@ -106,6 +106,7 @@ class TreeStore(HostStore):
         assert self._look is not None
         untouched = self._look.untouched(self._known)
         self._trusted = chunks_within(self._manifest, untouched)
+        self._relied = bool(untouched)
         chunks = [c for c in range(self._manifest.chunks) if not self._trusted >> c & 1]
         common = self._compare(old, chunks, reading, holes=True)
         if reading.stop():
@@ -240,7 +241,7 @@ class TreeStore(HostStore):
             try:
                 staged = [] if self._switch is None else self._switch.staged
                 if self._verify_full:
-                    self._prove(own, staged, progress)
+                    self._prove(own, progress)
                 for index in staged:
                     self._settle_file(own[index], index)
             finally:
@@ -248,17 +249,13 @@ class TreeStore(HostStore):
             if self._staging is not None:
                 sync(self._staging.fd)
 
-    def _prove(
-        self, own: OpenFiles, staged: Sequence[int], progress: Callable[[int], None]
-    ) -> None:
-        if self._staging is not None:
-            sync(self._staging.fd)
-        for index in staged:
-            os.posix_fadvise(own[index], 0, 0, os.POSIX_FADV_DONTNEED)
-        reading = Reading(progress, lambda: False)
-        chunks = range(self._manifest.chunks)
-        stream = Stream(self._manifest, own)
-        self._drop(set(chunks) - set(self._compare(stream, chunks, reading, holes=True)))
+    def _prove(self, own: OpenFiles, progress: Callable[[int], None]) -> None:
+        from fleetpush.agent.proof import read_back
+
+        assert self._root is not None
+        sync(self._root.fd)  # what was there already may have been written a moment ago, too
+        fds = (own[index] for index in range(len(self._manifest.files)))
+        self._drop(read_back(self._manifest, Stream(self._manifest, own), fds, progress))
 
     def _settle_file(self, fd: int, index: int) -> None:
         assert self._look is not None
@@ -327,9 +324,7 @@ class TreeStore(HostStore):
                 if root is not None:
                     root.close()
             self._root = self._served = None
-            for path in reversed(self._made):
-                with suppress(OSError):  # not empty: it is in use
-                    os.rmdir(path)
+            unmake(self._made)
             self._made = []
 
     def _keeps_staging(self) -> bool:

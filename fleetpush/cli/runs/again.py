@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 _STDIN = "-"
 
 
+def from_here(given: dict[str, Any]) -> dict[str, Any]:
+    """A verb's flags, by parameter name, with files by absolute path: it changes to the run's directory."""
+    paths = {name: value.absolute() for name, value in given.items() if isinstance(value, Path)}
+    return {**given, **paths}
+
+
 def output_of(command: str, given: dict[str, Any]) -> Output:
     """What a verb's flags, by parameter name, say of what is shown."""
-    log_file = given["log_file"]
-    # The command changes to the run's own directory.
-    absolute = {"log_file": log_file.absolute() if log_file else None}
-    return Output(command=command, **{**fields_of(Output, given), **absolute})
+    return Output(command=command, **fields_of(Output, given))
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Again:
             # The same chunks, however few hosts there are now: what hosts have of them counts.
             chunk_size=self.record.chunk_size or kept.options.chunk_size,
             extra_vars=(*kept.options.extra_vars, *given_vars),
+            sign_key=given["sign_key"],
             ssh=replace(kept.options.ssh, **ssh, **asked(given)),
         )
         return replace(options, limit=self._limit(options, output, names))

@@ -12,9 +12,10 @@ from fleetpush.cli import flags, run_flags
 from fleetpush.cli.conduct import Signals, conduct, guarded
 from fleetpush.cli.deploy import execute
 from fleetpush.cli.help_page import WHAT
+from fleetpush.cli.job import Job
 from fleetpush.cli.option import option
 from fleetpush.cli.output import Output
-from fleetpush.cli.runs.again import Again, look_up, output_of
+from fleetpush.cli.runs.again import Again, from_here, look_up, output_of
 from fleetpush.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def resume(
     log_file: flags.LogFile = None,
     verbose: flags.Verbose = 0,
     state_dir: run_flags.StateDir = None,
+    sign_key: run_flags.SignKey = None,
+    receipt: run_flags.Receipt = None,
 ) -> None:
     """Go on with a run that was cut off, as if it had not been.
 
@@ -53,7 +56,7 @@ def resume(
     deploy goes on with all of its hosts. Content that is there already does not move again. Passwords and
     variables that look like secrets are not recorded: give them again with -k, -K and -e.
     """
-    given = dict(locals())
+    given = from_here(dict(locals()))
     output = output_of("runs resume", given)
     place = state_dir.absolute() if state_dir else None
 
@@ -96,11 +99,15 @@ def _forth(again: Again, given: dict[str, Any], output: Output, place: Path | No
             options = replace(options, activate="each", min_success=None)
         found.append(options)
         work = functools.partial(
-            execute, state_dir=place, warn=output.warn, retry_of=again.record.id
+            execute,
+            state_dir=place,
+            warn=output.warn,
+            retry_of=again.record.id,
+            wants_receipt=given["receipt"] is not None,
         )
         return functools.partial(work, options)
 
-    code = conduct(output, prepare)
+    code = conduct(output, prepare, Job.of(given))
     if code == 0 and is_open:
         report = _ask("settle", found[0], again, output)
         code = report.exit_code

@@ -7,7 +7,8 @@ import typer
 from fleetpush.cli import flags, run_flags
 from fleetpush.cli.conduct import conduct, guarded
 from fleetpush.cli.deploy import execute
-from fleetpush.cli.runs.again import look_up, output_of
+from fleetpush.cli.job import Job
+from fleetpush.cli.runs.again import from_here, look_up, output_of
 from fleetpush.errors import InputError
 
 
@@ -24,6 +25,8 @@ def retry(
     log_file: flags.LogFile = None,
     verbose: flags.Verbose = 0,
     state_dir: run_flags.StateDir = None,
+    sign_key: run_flags.SignKey = None,
+    receipt: run_flags.Receipt = None,
 ) -> None:
     """Deploy again to the hosts of a run that did not end well.
 
@@ -33,7 +36,7 @@ def retry(
     Passwords and variables that look like secrets are not recorded: give them again with -k, -K and -e.
     Where every host had ended well there is nothing to do: exit 0.
     """
-    given = dict(locals())
+    given = from_here(dict(locals()))
     output = output_of("runs retry", given)
     place = state_dir.absolute() if state_dir else None
 
@@ -49,10 +52,16 @@ def retry(
             output.tell({"retry_of": again.record.id, "hosts": 0}, [text], 0)
             return 0
         work = functools.partial(
-            execute, state_dir=place, warn=output.warn, retry_of=again.record.id
+            execute,
+            state_dir=place,
+            warn=output.warn,
+            retry_of=again.record.id,
+            wants_receipt=receipt is not None,
         )
         return conduct(
-            output, lambda: functools.partial(work, again.options(given, output, again.wanted))
+            output,
+            lambda: functools.partial(work, again.options(given, output, again.wanted)),
+            Job.of(given),
         )
 
     raise typer.Exit(guarded(output, start))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fleetpush.deploy.history.history import History
     from fleetpush.deploy.history.kept import KeptOptions
     from fleetpush.deploy.progress import HostFinished, RunStarted, SourceReady
+    from fleetpush.deploy.receipt import Receipt
     from fleetpush.deploy.results import RunReport
 
 KEPT_RUNS = 200
@@ -139,6 +140,12 @@ class Entry:
                 "UPDATE runs SET ended = ?, exit_code = ?, error = ? WHERE id = ?",
                 (ended, exit_code, _storable(error), self._run),
             )
+
+    def keep_receipt(self, receipt: Receipt) -> None:
+        """Beside the rest, as it was signed."""
+        body = _packed(receipt._asdict())
+        with self._history.writing(durable=False) as database:
+            _keep(database, self._run, "receipt", body)
 
     def release(self) -> None:
         """Whoever looks from now on knows that nobody goes on with it."""

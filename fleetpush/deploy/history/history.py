@@ -21,6 +21,7 @@ from fleetpush.deploy.history.database import (
     transaction,
 )
 from fleetpush.deploy.history.record import HostRecord, RunRecord, intact
+from fleetpush.deploy.receipt import Receipt
 from fleetpush.deploy.state import state_directory
 from fleetpush.errors import InputError
 
@@ -116,6 +117,14 @@ class History:
     def document(self, run_id: str) -> dict[str, Any] | None:
         """What ``-o json`` printed at the run's end; None if it never came to one."""
         return self._body(run_id, "document")
+
+    def receipt(self, run_id: str) -> Receipt | None:
+        """What was signed at its end; None if it never came to one."""
+        found = self._body(run_id, "receipt")
+        if found is None:
+            return None
+        with intact(run_id):
+            return Receipt(**found)
 
     def course(self, run_id: str) -> Course | None:
         """How it went; None if nothing of that was written yet."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _PASSWORDS = ("password", "become_password")
 _PATHS = ("private_key", "ssh_config", "known_hosts")
+_NOT_KEPT = ("sign_key",)
+"""Who does it again signs for it with a key of their own choice."""
+
 _ASKED = ("asked_password", "asked_become_password")
 _ALL = "*"
 """Stands for variables that could not be told apart."""
@@ -45,7 +48,7 @@ def keep(options: DeployOptions, cwd: Path) -> KeptOptions:
     extra_vars, withheld = _without_secrets(options.extra_vars, cwd)
     ssh: dict[str, Any] = {name: _absolute(getattr(options.ssh, name), cwd) for name in _PATHS}
     kept = _same(options.ssh, without=(*_PASSWORDS, *_PATHS))
-    same = _same(options, without=("ssh", "sources", "extra_vars"))
+    same = _same(options, without=("ssh", "sources", "extra_vars", *_NOT_KEPT))
     return KeptOptions(
         options=DeployOptions(
             sources=tuple(_source(source, cwd) for source in options.sources),
@@ -68,7 +71,7 @@ def _source(source: str, cwd: Path) -> str:
 
 def as_json(kept: KeptOptions) -> dict[str, Any]:
     """A document that ``from_json`` reads back."""
-    options = _same(kept.options, without=("ssh",))
+    options = _same(kept.options, without=("ssh", *_NOT_KEPT))
     ssh = _same(kept.options.ssh, without=_PASSWORDS)
     ssh |= {name: str(ssh[name]) for name in _PATHS if ssh[name] is not None}
     own = {name: getattr(kept, name) for name in ("cwd", "withheld", *_ASKED)}

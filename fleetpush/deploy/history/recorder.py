@@ -25,6 +25,7 @@ from fleetpush.deploy.progress import (
     RunStarted,
     SourceReady,
 )
+from fleetpush.deploy.receipt.sealer import Sealer
 from fleetpush.errors import FleetpushError
 
 if TYPE_CHECKING:
@@ -62,16 +63,19 @@ async def recording(
     warn: Callable[[str], None],
     *,
     retry_of: str | None = None,
+    sealer: Sealer | None = None,
 ) -> AsyncIterator[Observer]:
     """The observer to run ``options`` with: it hands events on to ``observer`` and records them.
 
     None records nothing. What the history cannot do is told once and never raised: as a notice while the run
-    goes on, to ``warn`` afterwards. At the exit everything is written, however the run ended.
+    goes on, to ``warn`` afterwards. At the exit everything is written, however the run ended, its receipt
+    (``sealer``'s, or its own) included. Raises SignKeyError where the options name a key that is none.
     """
     if history is None:
         yield observer
         return
-    recorder = Recorder(history, options, observer, retry_of=retry_of)
+    sealer = sealer or Sealer(options, history.state_dir)
+    recorder = Recorder(history, options, observer, retry_of=retry_of, sealer=sealer)
     try:
         yield recorder
     except BaseException as error:
@@ -88,13 +92,15 @@ async def remembering(
     warn: Callable[[str], None],
     *,
     retry_of: str | None = None,
+    sealer: Sealer | None = None,
 ) -> AsyncIterator[tuple[Observer, RememberedFiles | None]]:
     """As ``recording``, with what earlier runs left to know, asked over a connection of its own."""
     if history is None:
         yield observer, None
         return
     with History(history.state_dir) as asked:
-        async with recording(history, options, observer, warn, retry_of=retry_of) as recorder:
+        writes = recording(history, options, observer, warn, retry_of=retry_of, sealer=sealer)
+        async with writes as recorder:
             yield recorder, RememberedFiles(asked)
 
 
@@ -108,7 +114,9 @@ class Recorder:
         observer: Observer,
         *,
         retry_of: str | None = None,
+        sealer: Sealer | None = None,
     ) -> None:
+        self._sealer = sealer
         self._history = history
         self._options = options
         self._observer = observer
@@ -249,6 +257,11 @@ class Recorder:
             course=self._course.as_json(self._lock),
             report=report,
         )
+        if report is not None and self._sealer is not None:
+            try:
+                entry.keep_receipt(self._sealer.seal(report))
+            except FleetpushError as error:
+                self._trouble = f"this run has no receipt: {error}"
 
 
 def _all_switched(report: RunReport, hosts: Collection[str]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -34,6 +36,22 @@ def alive(pid: int) -> bool:
 def test_both_streams_and_the_status_come_back() -> None:
     found = shell("echo out; echo err >&2; exit 3")
     assert (found["rc"], found["stdout"], found["stderr"]) == (3, "out\n", "err\n")
+
+
+def test_what_it_starts_may_leave_a_core_file_as_ever_and_the_agent_none() -> None:
+    """In a process of its own: limits are the whole process's."""
+    program = """if True:
+        import resource, threading
+        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+        from fleetpush.agent.cores import forbid
+        from fleetpush.agent.tasks.command import run
+        forbid()
+        theirs = run({"shell": "ulimit -S -c; ulimit -H -c"}, threading.Event())["stdout"].split()
+        assert theirs[0] == theirs[1], theirs
+        assert resource.getrlimit(resource.RLIMIT_CORE) == (0, hard)
+    """
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_words_go_through_no_shell(tmp_path: Path) -> None:

@@ -112,7 +112,8 @@ def test_it_is_its_owners_alone(place):
 def test_so_it_is_where_a_run_has_made_it(place):
     record(place, run_of("a1", 2))
     modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in (place, *place.iterdir())}
-    assert modes == {"fleetpush": 0o700, "history.sqlite3": 0o600, "running": 0o700}
+    keys = {"receipt_key": 0o600, "receipt_key.pub": 0o600}
+    assert modes == {"fleetpush": 0o700, "history.sqlite3": 0o600, "running": 0o700, **keys}
 
 
 @pytest.mark.parametrize(

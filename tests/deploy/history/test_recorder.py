@@ -22,6 +22,7 @@ from fleetpush.errors import InputError
 from tests.deploy.history.runs import OPTIONS, Heard, record, run_of
 
 ROOT = Path(__file__).parents[3]
+KEYS = ("receipt_key", "receipt_key.pub")
 
 
 def join_writers():
@@ -39,7 +40,7 @@ def test_the_observer_hears_everything_in_order(tmp_path):
 
 def test_nothing_is_left_beside_the_database(tmp_path):
     record(tmp_path, run_of("a1"))
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["history.sqlite3", "running"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["history.sqlite3", *KEYS, "running"]
     assert list((tmp_path / "running").iterdir()) == []
 
 
