@@ -52,6 +52,7 @@ def deploy(
     topology: flags.TopologyChoice = "auto",
     tree_fanout: flags.TreeFanout = None,
     discovery: flags.Discovery = "tracker",
+    rack_by: flags.RackBy = None,
     chunk_size: flags.ChunkSize = None,
     bwlimit: flags.Bwlimit = None,
     host_bwlimit: flags.HostBwlimit = None,
