@@ -82,6 +82,7 @@ def deploy(
     lock: job_flags.Lock = None,
     lock_wait: job_flags.LockWait = 0.0,
     splay: job_flags.Splay = 0.0,
+    on_success: job_flags.OnSuccess = None,
     junit: job_flags.Junit = None,
     metrics: job_flags.Metrics = None,
     metrics_job: job_flags.MetricsJob = None,
