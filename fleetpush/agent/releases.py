@@ -27,8 +27,9 @@ _STAMP, _DIGEST = 14, 12
 class Releases:
     """Those below ``directory``, which stays locked until ``close``: one run at a time may switch it."""
 
-    def __init__(self, directory: str, home: str, *, make: bool) -> None:
-        """Raises StoreError: release_busy, no_releases where it is missing and not to be made."""
+    def __init__(self, directory: str, home: str, *, make: bool, lock: bool = True) -> None:
+        """``lock``: not for who only looks. Raises StoreError: release_busy, no_releases where it is missing
+        and not to be made."""
         self.directory = absolute(directory, home)
         self._made: list[str] = []
         with explained(self.directory):
@@ -38,7 +39,7 @@ class Releases:
                 raise StoreError(
                     "no_releases", f"{self.directory} is not there: nothing was released here yet"
                 ) from None
-        if not try_lock(self._fd):
+        if lock and not try_lock(self._fd):
             os.close(self._fd)
             raise StoreError(
                 "release_busy", f"{self.directory}: another run is releasing here; wait for it"

@@ -33,6 +33,7 @@ def check(
     limit: flags.Limit = None,
     extra_vars: flags.ExtraVars = None,
     dest: flags.Dest = None,
+    exclude: flags.Exclude = None,
     port_range: flags.PortRange = DEFAULT_PORTS,
     user: flags.User = None,
     ask_pass: flags.AskPassword = False,

@@ -85,7 +85,7 @@ def conduct(output: Output, prepare: Callable[[], Work], job: Job | None = None)
             with job.around(prepare(), output.reports.begun) as work:
                 conclusion = asyncio.run(_listening(work, printer))
                 printer.close()  # the terminal is the recap's now
-                return output.conclude(conclusion)
+                return output.conclude(job.follow(conclusion))
 
     return guarded(output, run)
 

@@ -1,20 +1,37 @@
 """``fleetpush deploy``: push to the hosts, verify, activate."""
 
+import asyncio
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fleetpush.cli import flags, job_flags, run_flags
-from fleetpush.cli.conduct import Signals, conduct
+from fleetpush.cli.conduct import Signals, conduct, guarded
+from fleetpush.cli.help_page import WHEN
 from fleetpush.cli.job import Job
+from fleetpush.cli.option import option
 from fleetpush.cli.options import fields_of, options_from
 from fleetpush.cli.output import Conclusion, Output
 from fleetpush.cli.values import DEFAULT_PORTS
 from fleetpush.deploy.options import DeployOptions
 from fleetpush.deploy.progress import Observer
+
+if TYPE_CHECKING:
+    from fleetpush.deploy.preview import PreviewReport
+
+
+Check = Annotated[
+    bool,
+    option(
+        "-C",
+        "--check",
+        help="Change nothing; say what would be done on each host. Takes no lock, leaves no record.",
+        rich_help_panel=WHEN,
+    ),
+]
 
 
 def deploy(
@@ -26,6 +43,7 @@ def deploy(
     dest: flags.Dest = None,
     exclude: flags.Exclude = None,
     delete: flags.Delete = False,
+    check: Check = False,
     release_dir: flags.ReleaseDir = None,
     keep_releases: flags.KeepReleases = 5,
     mode: flags.Mode = None,
@@ -34,6 +52,7 @@ def deploy(
     topology: flags.TopologyChoice = "auto",
     tree_fanout: flags.TreeFanout = None,
     discovery: flags.Discovery = "tracker",
+    rack_by: flags.RackBy = None,
     chunk_size: flags.ChunkSize = None,
     bwlimit: flags.Bwlimit = None,
     host_bwlimit: flags.HostBwlimit = None,
@@ -63,6 +82,7 @@ def deploy(
     lock: job_flags.Lock = None,
     lock_wait: job_flags.LockWait = 0.0,
     splay: job_flags.Splay = 0.0,
+    on_success: job_flags.OnSuccess = None,
     junit: job_flags.Junit = None,
     metrics: job_flags.Metrics = None,
     metrics_job: job_flags.MetricsJob = None,
@@ -76,7 +96,32 @@ def deploy(
     verbose: flags.Verbose = 0,
 ) -> None:
     """Push files to every host of an inventory, verify them there, and activate them."""
-    raise typer.Exit(_deploy(dict(locals())))
+    given = dict(locals())
+    raise typer.Exit(_look(given) if check else _deploy(given))
+
+
+def _look(given: dict[str, Any]) -> int:
+    """What a deploy with these flags would do, host by host; the exit code."""
+    output = Output(command="deploy", **fields_of(Output, given))
+
+    def run() -> int:
+        report = asyncio.run(_preview(options_from(given), output))
+        from fleetpush.report.previewed import previewed  # noqa: PLC0415 - only one that has ended pays for it
+
+        output.tell(report.as_json(), [*previewed(report)], report.exit_code)
+        return report.exit_code
+
+    return guarded(output, run)
+
+
+async def _preview(options: DeployOptions, output: Output) -> "PreviewReport":
+    from fleetpush.deploy.preview import Preview  # noqa: PLC0415 - brings asyncssh, which --help can do without
+
+    signals = Signals()
+    with signals.listening():
+        work = Preview(options, output.warn)
+        signals.attach(work)
+        return await work.execute()
 
 
 def _deploy(given: dict[str, Any]) -> int:

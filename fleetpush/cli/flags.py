@@ -130,6 +130,16 @@ Discovery = Annotated[
         "--discovery", help="How peers find each other. Default: tracker.", rich_help_panel=HOW
     ),
 ]
+RackBy = Annotated[
+    str | None,
+    _option(
+        "--rack-by",
+        metavar="PREFIX|subnet",
+        help="Racks where fleetpush_rack names none: groups whose names begin with PREFIX, such as rack_, or"
+        " the hosts' networks: subnet is /24 (IPv6: /64), subnet/22 another.",
+        rich_help_panel=HOW,
+    ),
+]
 ChunkSize = Annotated[
     int | None,
     _option(

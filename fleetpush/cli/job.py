@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
     from pathlib import Path
 
+    from fleetpush.cli.output import Conclusion
     from fleetpush.deploy.progress import Observer
     from fleetpush.report.ending import Ending
 
@@ -38,6 +39,7 @@ class Job:
     lock: Path | None = None
     lock_wait: float = 0.0
     splay: float = 0.0
+    on_success: str | None = None
     junit: Path | None = None
     metrics: Path | None = None
     metrics_job: str | None = None
@@ -73,6 +75,14 @@ class Job:
         finally:
             if file is not None:
                 file.close()
+
+    def follow(self, conclusion: Conclusion) -> Conclusion:
+        """What the run comes to with what is to be done after it: under the lock, and before any report."""
+        if self.on_success is None:
+            return conclusion
+        from fleetpush.cli.on_success import follow  # noqa: PLC0415 - few runs want it
+
+        return follow(conclusion, self.on_success)
 
     def reports(self) -> Reports:
         """Metrics last: they say how the command ended, a report that could not be written included."""

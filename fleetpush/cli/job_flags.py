@@ -36,6 +36,16 @@ Splay = Annotated[
         rich_help_panel=JOB,
     ),
 ]
+OnSuccess = Annotated[
+    str | None,
+    option(
+        "--on-success",
+        metavar="CMD",
+        help="Then run CMD here, by /bin/sh, if the exit code is 0; FLEETPUSH_RUN_ID and others tell it of"
+        " the run. If it fails, exit 5.",
+        rich_help_panel=JOB,
+    ),
+]
 Junit = Annotated[
     Path | None,
     option(

@@ -48,9 +48,11 @@ def plan(
     limit: flags.Limit = None,
     extra_vars: flags.ExtraVars = None,
     dest: flags.Dest = None,
+    exclude: flags.Exclude = None,
     topology: flags.TopologyChoice = "auto",
     tree_fanout: flags.TreeFanout = None,
     discovery: flags.Discovery = "tracker",
+    rack_by: flags.RackBy = None,
     chunk_size: flags.ChunkSize = None,
     bwlimit: flags.Bwlimit = None,
     host_bwlimit: flags.HostBwlimit = None,
@@ -71,7 +73,7 @@ def plan(
     """Say what a deploy would do: topology, chunks, bound and its reason, predicted makespan.
 
     Nothing is changed and nobody is connected to. Rates come from fleetpush_uplink, fleetpush_downlink and
-    fleetpush_disk, or from flags, which beat them; racks from fleetpush_rack.
+    fleetpush_disk, or from flags, which beat them; racks from fleetpush_rack, or as --rack-by says.
     """
     options = DeployOptions(
         sources=tuple(sources),
@@ -79,9 +81,11 @@ def plan(
         limit=limit,
         extra_vars=tuple(extra_vars or ()),
         dest=dest,
+        exclude=tuple(exclude or ()),
         topology=topology,
         tree_fanout=tree_fanout,
         discovery=discovery,
+        rack_by=rack_by,
         chunk_size=chunk_size,
         bwlimit=bwlimit,
         host_bwlimit=host_bwlimit,

@@ -99,6 +99,7 @@ _OF_KIND: dict[Kind, Sequence[str]] = {
             "group",
             "topology",
             "discovery",
+            "rack-by",
             "port-range",
             "verify",
         ),

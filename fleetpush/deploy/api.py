@@ -42,6 +42,8 @@ class Keywords(TypedDict, total=False):
     topology: Topology
     tree_fanout: int | None
     discovery: Literal["tracker", "gossip"]
+    rack_by: str | None
+    """Racks where ``fleetpush_rack`` names none: as ``--rack-by`` has them."""
     chunk_size: int | None
     """A whole number of 64 KiB blocks; None chooses one."""
     bwlimit: int | None

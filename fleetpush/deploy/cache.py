@@ -30,6 +30,11 @@ PRUNE_EVERY = 32
 """Entries written by one run between two looks at what is too many: a look reads all their times."""
 
 
+def default_place() -> Path:
+    """Where the operator's cache is."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fleetpush"
+
+
 class Cache:
     """Entries by kind and by the identity of the files that they were computed from."""
 

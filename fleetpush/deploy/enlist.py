@@ -40,6 +40,15 @@ def stamp_now() -> str:
     return time.strftime("%Y%m%d%H%M%S", time.gmtime())
 
 
+def what_to_delete(options: DeployOptions) -> dict[str, Any] | None:
+    """Where the hosts remove what the source lacks, below the destination, and what stays."""
+    if not options.delete:
+        return None
+    source = options.sources[0]
+    below = "" if means_contents(source) else on_hosts(Path(source).name)
+    return {"below": below, "exclude": options.exclude}
+
+
 class Memory(Protocol):
     """What earlier runs left to know: files that hosts have shown to hold."""
 
@@ -101,7 +110,7 @@ class Enlistment:
             "owner": self._options.owner,
             "group": self._options.group,
             "notes": self._memory is not None,
-            "delete": self._delete(),
+            "delete": what_to_delete(self._options),
             "report_every": max(0.25, hosts / REPORTS_A_SECOND),
         }
         self._have_source.set()
@@ -171,14 +180,6 @@ class Enlistment:
             if sha256 is not None
         }
         return self._memory.recall(host, place.dest, wanted)
-
-    def _delete(self) -> dict[str, Any] | None:
-        """Where the hosts remove what the source lacks, below the destination, and what stays."""
-        if not self._options.delete:
-            return None
-        source = self._options.sources[0]
-        below = "" if means_contents(source) else on_hosts(Path(source).name)
-        return {"below": below, "exclude": self._options.exclude}
 
     def _release(self, directory: str) -> dict[str, Any] | None:
         if not directory:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fleetpush.deploy.racks import RackRule, check_racks
 from fleetpush.deploy.variables import declared_rates, warn_of_unknown
 from fleetpush.deploy.walk import is_directory, means_contents, name_of
 from fleetpush.errors import InputError, UsageError
@@ -53,6 +54,9 @@ def choose(
     warn_once = _Once(warn)
     places = [_place(host, options, warn_once) for host in hosts]
     _refuse_twins(places)
+    rule = RackRule.of(options.rack_by)
+    if rule is not None:
+        check_racks(rule, [(place.name, place.rack) for place in places], warn)
     return places
 
 
@@ -105,11 +109,18 @@ def place_of(host: Host, options: DeployOptions, target: Target) -> Place:
         target=target,
         dest=dest_of(host, options),
         release_dir=_release_dir(host, options),
-        rack=_text(host, "fleetpush_rack"),
+        rack=_text(host, "fleetpush_rack") or _rack_by(host, options, target),
         address=_text(host, "fleetpush_address"),
         ports=_ports(host, options.port_range),
         rates=declared_rates(host),
     )
+
+
+def _rack_by(host: Host, options: DeployOptions, target: Target) -> str:
+    rule = RackRule.of(options.rack_by)
+    if rule is None:
+        return ""
+    return rule.rack_of(host, _text(host, "fleetpush_address") or target.address)
 
 
 class _Once:

@@ -29,6 +29,8 @@ class DeployOptions:
     topology: Topology = "auto"
     tree_fanout: int | None = None
     discovery: Literal["tracker", "gossip"] = "tracker"
+    rack_by: str | None = None
+    """Where ``fleetpush_rack`` says nothing: what racks' groups begin with, or ``subnet`` (``subnet/22``)."""
     chunk_size: int | None = None
     bwlimit: int | None = None
     host_bwlimit: int | None = None

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fleetpush.deploy.errand import Errand
 from fleetpush.deploy.fleet import choose
+from fleetpush.deploy.walk import is_directory, name_of
+from fleetpush.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.options import DeployOptions
@@ -25,9 +27,21 @@ def after_switching(
 
     Raises FleetpushError for what is wrong before any host is touched.
     """
+    if what == "undo" and options.release_dir is None:
+        _refuse_trees(options.sources)
     places = choose(options, warn)
     tasks = {place.name: (what, _arguments(place, options, digest)) for place in places}
     return Errand(options.ssh, {place.name: place.target for place in places}, tasks, warn)
+
+
+def _refuse_trees(sources: Sequence[str]) -> None:
+    trees = [name_of(source) for source in sources if is_directory(source)]
+    if trees:
+        raise InputError(
+            f"{', '.join(trees)}: what a tree replaced is not kept and cannot be put back: go on with the "
+            "run (runs resume), or deploy what was there before; --release-dir keeps it",
+            slug="tree_not_kept",
+        )
 
 
 def _arguments(place: Place, options: DeployOptions, digest: str) -> dict[str, Any]:

@@ -7,14 +7,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.activation import Activation
 from fleetpush.deploy.admission import Admission
+from fleetpush.deploy.cache import default_place
 from fleetpush.deploy.conductor import Conductor
 from fleetpush.deploy.contacts import ContactList
 from fleetpush.deploy.enlist import Enlistment
@@ -161,7 +160,6 @@ class Run:
 
     async def _hash(self, hosts: int) -> Source:
         loop = asyncio.get_running_loop()
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fleetpush"
 
         def hashed(done: int, total: int) -> None:
             loop.call_soon_threadsafe(self._chronicle.hashing, done, total)
@@ -171,7 +169,7 @@ class Run:
             self._options.sources,
             self._options.chunk_size,
             hosts,
-            cache,
+            default_place(),
             hashed,
             exclude=self._options.exclude,
             stop=self._over.is_set,

@@ -46,6 +46,11 @@ class Sums:
             self._thread = threading.Thread(target=self._compute, name="source sums", daemon=True)
             self._thread.start()
 
+    @property
+    def over(self) -> bool:
+        """Nothing is computed any more: what is not known by now will not be."""
+        return self._thread is None or not self._thread.is_alive()
+
     def wait(self, timeout: float | None = None) -> bool:
         """Waits for a started computation, at most ``timeout`` seconds. Whether all sums are known."""
         if self._thread is not None:

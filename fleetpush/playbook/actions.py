@@ -119,6 +119,7 @@ ACTIONS: Mapping[str, Action] = {
             "topology": Argument(readers.choice("auto", "mesh", "tree", "star")),
             "tree_fanout": Argument(readers.whole(1)),
             "discovery": Argument(readers.choice("tracker")),
+            "rack_by": _TEXT,
             "chunk_size": _amount(amounts.chunk_size),
             "bwlimit": _amount(amounts.rate),
             "host_bwlimit": _amount(amounts.rate),

@@ -110,12 +110,17 @@ def _racks(plan: DeployPlan) -> Iterator[tuple[str, str]]:
     crossing = plan.crossing
     if crossing.racks < 2 or not plan.limits:
         return
-    blind, aware = f"{crossing.blind_copies:,.0f}", f"{crossing.aware_copies:,}"
-    text = f"a plan blind to racks moves {blind} copies between them, one that knows them {aware}"
+    bytes_in_all = plan.layout.size
+    blind = (
+        f"{crossing.blind_copies:,.0f} copies ({size(round(crossing.blind_copies * bytes_in_all))})"
+    )
+    aware = f"{crossing.aware_copies:,} ({size(crossing.aware_copies * bytes_in_all)})"
+    text = f"a plan blind to racks moves {blind} between them, one that knows them {aware}"
     if crossing.blind_s is not None and crossing.aware_s is not None:
         text += (
             f": {duration(crossing.blind_s)} against {duration(crossing.aware_s)}"
-            " on the busiest rack's uplink"
+            f" on the busiest rack's uplink; {duration(plan.blind.makespan_s)} expected"
+            f" against {duration(plan.makespan_s)}"
         )
     yield "racks", text
 

@@ -160,6 +160,8 @@ class Tracker:
         self._members: dict[str, _Member] = {}
         self._dialed: dict[tuple[str, str], list[str]] = {}
         """Standing introductions: who was told to dial, in order of trial."""
+        self._of: dict[str, dict[tuple[str, str], None]] = {}
+        """Their pairs by each peer of them: whoever leaves must not be looked for among all."""
         self._held = 0
         """What hosts had when they joined."""
         self._torn = False
@@ -204,7 +206,7 @@ class Tracker:
         self._plan.leave(event.peer)
         self._torn = True
         # The plan keeps its origin, but who has left has no edges.
-        for key in [key for key in self._dialed if event.peer in key]:
+        for key in list(self._of.pop(event.peer, ())):
             self._part(key)
         self._announce()
 
@@ -233,7 +235,7 @@ class Tracker:
             elif key[0] in self._members and key[1] in self._members:
                 trials = self._dialed.get(key)
                 if trials is None:
-                    trials = self._dialed[key] = [self._first_dialer(key, newcomer)]
+                    trials = self._dial(key, [self._first_dialer(key, newcomer)])
                 self._introduce(key, link, trials[-1])
 
     def _first_dialer(self, key: tuple[str, str], newcomer: str | None) -> str:
@@ -249,10 +251,17 @@ class Tracker:
             edge = Edge(sends, link.stripes, local, link.between_racks)
             self._out.append(Introduce(peer, other, edge, dial=peer == dialer))
 
+    def _dial(self, key: tuple[str, str], trials: list[str]) -> list[str]:
+        self._dialed[key] = trials
+        for peer in key:
+            self._of.setdefault(peer, {})[key] = None
+        return trials
+
     def _part(self, key: tuple[str, str]) -> None:
         if self._dialed.pop(key, None) is None:
             return
         for peer, other in (key, key[::-1]):
+            self._of.get(peer, {}).pop(key, None)
             if peer in self._members:
                 self._out.append(Part(peer, other))
 
@@ -321,7 +330,7 @@ class Tracker:
         link = self._plan.links.get(key)
         if link is None:
             return
-        self._dialed[key] = [peer, self._origin]
+        self._dial(key, [peer, self._origin])
         self._announce(relayed=key)
         sends, takes = (
             (link.a_sends, link.b_sends) if key[0] == self._origin else (link.b_sends, link.a_sends)

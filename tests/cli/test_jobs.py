@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -182,3 +183,37 @@ def test_a_lock_file_that_is_something_else_exits_5(script, tmp_path):
     assert (result.exit_code, script.options) == (5, None)
     assert "it has other content" in result.stderr
     assert (tmp_path / "model.pt").read_text() == "weights"
+
+
+def test_a_command_follows_a_run_that_is_well_and_knows_it(script, tmp_path, capfd):
+    script.become_clean()
+    told = tmp_path / "told"
+    more = f"env | grep ^FLEETPUSH_ >{told}; echo aloud"
+    found = invoke("--on-success", more, "-o", "json")
+    assert found.exit_code == 0, found.stderr
+    known = dict(line.split("=", 1) for line in told.read_text().splitlines())
+    document = json.loads(found.stdout)  # what the command says is not in it
+    assert "aloud" in capfd.readouterr().err
+    assert known["FLEETPUSH_RUN_ID"] == document["run_id"]
+    assert known["FLEETPUSH_DIGEST"] == document["manifest"]["digest"]
+    assert known["FLEETPUSH_HOSTS_VERIFIED"] == str(document["hosts"]["verified"])
+
+
+@pytest.mark.parametrize(
+    ("command", "how"), [("exit 7", "ended with 7"), ("kill -9 $$", "was ended by signal 9")]
+)
+def test_a_command_that_fails_is_the_runs_failure(script, tmp_path, command, how):
+    script.become_clean()
+    metrics = tmp_path / "run.prom"
+    found = invoke("--on-success", command, "-o", "json", "--metrics", str(metrics))
+    assert found.exit_code == 5
+    document = json.loads(found.stdout)
+    assert (document["exit_code"], document["status"]) == (5, "failed")
+    assert document["error"] == f"all went well but for --on-success: {command!r} {how}"
+    assert figures(metrics)[0]["run_exit_code"] == 5
+
+
+def test_no_command_follows_a_run_that_failed(script, tmp_path):
+    found = invoke("--on-success", f"touch {tmp_path}/done")
+    assert found.exit_code == 3
+    assert not (tmp_path / "done").exists()

@@ -42,7 +42,8 @@ def test_text_says_what_why_and_how_long(plan):
         "next 0.81s: the origin's uplink (1.2 GB/s, from the flag)",
         "makespan 1m25s expected, 1.06 times the bound",
         "without old7 the bound is 0.81s: 1m19s less",
-        "a plan blind to racks moves 30 copies between them, one that knows them 1",
+        "a plan blind to racks moves 30 copies (",
+        "one that knows them 1 (1.0 GB)",
         "uplinks of the racks unknown; not counted (give --rack-uplink)",
         "disk unknown, not counted",
     ):

@@ -86,6 +86,26 @@ def test_a_deploy_returns_what_became_of_each_host(fleet, ssh, source):
     assert finished == {host.name for host in fleet.hosts}
 
 
+def test_a_directory_arrives_without_what_is_excluded(fleet, ssh, source):
+    top = source.parent / "site"
+    (top / "empty").mkdir(parents=True)
+    (top / "page").write_bytes(b"welcome")
+    (top / "page.tmp").write_bytes(b"draft")
+    (top / "link").symlink_to("page")
+    (fleet.home(0) / "www").mkdir()
+    (fleet.home(0) / "www" / "old").touch()
+    report = fleetpush.deploy(
+        f"{top}/", fleet.inventory, dest="www/", exclude=("*.tmp",), delete=True, ssh=ssh
+    )
+    assert report.exit_code == 0
+    assert [result.changed for result in report.results] == [True] * 3
+    for number in range(3):
+        there = fleet.home(number) / "www"
+        assert sorted(os.listdir(there)) == ["empty", "link", "page"]
+        assert (there / "link").readlink() == Path("page")
+        assert (there / "page").read_bytes() == b"welcome"
+
+
 def test_it_can_be_awaited_beside_other_work(fleet, ssh, source):
     async def both():
         return await asyncio.gather(

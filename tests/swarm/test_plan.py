@@ -278,3 +278,28 @@ def test_words_about_strangers_and_the_origin_change_nothing(shape):
     plan.leave(ORIGIN)
     plan.join("late", "")
     plan.leave("h0")
+
+
+@pytest.mark.parametrize("order", ["in turn", "at random", "rack by rack"])
+def test_a_tree_is_in_rack_order_however_the_hosts_arrive(order):
+    hosts = [(f"h{i}", str(i % 10)) for i in range(300)]
+    if order == "at random":
+        random.Random(1).shuffle(hosts)
+    elif order == "rack by rack":
+        hosts.sort(key=lambda host: host[1])
+    plan, racks = plan_of("tree", 1), dict(hosts)
+    plan.join(ORIGIN, "")
+    for peer, rack in hosts:
+        plan.join(peer, rack)
+    for stripe in range(2):
+        sends = flows(plan, stripe)
+        crossing = [r for s, rs in sends.items() for r in rs if racks.get(s) != racks[r]]
+        assert len(crossing) <= 15, "each rack gets a stripe about once"
+        fanouts = Counter(len(receivers) for receivers in sends.values())
+        assert max(fanouts) <= 3
+        assert fanouts[3] <= 1, "more children would halve what each gets"
+        assert max(depths(plan, stripe).values()) <= 50
+    peers = [p for p, _ in hosts[::3]]
+    for peer in peers:
+        plan.leave(peer)
+    assert all(len(depths(plan, stripe)) == 201 for stripe in range(2))

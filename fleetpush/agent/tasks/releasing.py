@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 
 from fleetpush.agent.descent import open_directory
 from fleetpush.agent.partial import ABSENT, PREVIOUS
-from fleetpush.agent.place import Place, explained, targets
+from fleetpush.agent.place import Place, StoreError, explained, targets
 from fleetpush.agent.releases import Releases
 from fleetpush.record import Record
 from fleetpush.swarm.manifest import File
@@ -114,8 +115,22 @@ def _put_back(target: Target, directory: int, content: str) -> bool:
             try:
                 os.unlink(partial + ABSENT, dir_fd=directory)
             except FileNotFoundError:
+                _refuse_tree(target, directory)
                 return False
             with suppress(FileNotFoundError):
                 os.unlink(target.name, dir_fd=directory)
         os.fsync(directory)
     return True
+
+
+def _refuse_tree(target: Target, directory: int) -> None:
+    """Nothing was kept: of a file that had not switched, or of a tree that may have. Raises StoreError."""
+    try:
+        found = os.stat(target.name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(found.st_mode):
+        raise StoreError(
+            "tree_not_kept",
+            f"{target.path} is a directory: what a tree replaced is not kept, deploy what was there before",
+        )

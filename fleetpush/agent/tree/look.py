@@ -6,7 +6,7 @@ import os
 import stat
 
 from fleetpush.agent.kept import note
-from fleetpush.agent.place import StoreError, explained
+from fleetpush.agent.place import UNCHANGED, StoreError, explained
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,6 +78,16 @@ def same_time(found: os.stat_result, mtime: int) -> bool:
     """Whether a file has this time, as far as its filesystem can keep it: some keep whole seconds."""
     there = found.st_mtime_ns
     return there == mtime or (not there % SECOND and there // SECOND == mtime // SECOND)
+
+
+def unlike(found: os.stat_result, owner: tuple[int, int], mode: int | None) -> bool:
+    """Whether it has another ``mode`` or owner than is asked for; None and ``UNCHANGED`` ask for none."""
+    uid, gid = owner
+    return (
+        (mode is not None and stat.S_IMODE(found.st_mode) != mode)
+        or uid not in (UNCHANGED, found.st_uid)
+        or gid not in (UNCHANGED, found.st_gid)
+    )
 
 
 def same_link(root: Root, found: Found, link: Link) -> bool:

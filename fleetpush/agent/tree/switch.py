@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from fleetpush.agent.destination import settle
 from fleetpush.agent.place import UNCHANGED, explained
-from fleetpush.agent.tree.look import same_link, same_time
+from fleetpush.agent.tree.look import same_link, same_time, unlike
 from fleetpush.agent.tree.root import encoded
 
 TYPE_CHECKING = False
@@ -71,7 +71,8 @@ class Switch:
         if self._surplus is not None and self._surplus.find():
             return True
         return bool(self.staged or self._links or self._settle_only) or any(
-            found is None or self._unlike(found, directory.mode) for directory, found in directories
+            found is None or unlike(found, self._owner, directory.mode)
+            for directory, found in directories
         )
 
     def _differing(self, staged: frozenset[int]) -> list[int]:
@@ -81,17 +82,9 @@ class Switch:
             if index in staged or old is None:
                 continue
             other_time = file.mtime is not None and not same_time(old, file.mtime)
-            if other_time or self._unlike(old, self._mode_of(index)):
+            if other_time or unlike(old, self._owner, self._mode_of(index)):
                 found.append(index)
         return found
-
-    def _unlike(self, found: os.stat_result, mode: int | None) -> bool:
-        uid, gid = self._owner
-        return (
-            (mode is not None and stat.S_IMODE(found.st_mode) != mode)
-            or uid not in (UNCHANGED, found.st_uid)
-            or gid not in (UNCHANGED, found.st_gid)
-        )
 
     def _mode_of(self, index: int) -> int | None:
         return self._manifest.files[index].mode if self._mode is None else self._mode
@@ -162,5 +155,5 @@ class Switch:
             where = self._root.where(each.path)
             with explained(where):
                 fd = self._root.directory(each.path)
-                if self._unlike(os.fstat(fd), each.mode):
+                if unlike(os.fstat(fd), self._owner, each.mode):
                     settle(fd, where, self._owner, each.mode, None)

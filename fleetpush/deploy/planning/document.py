@@ -6,8 +6,9 @@
 ``rate`` in bytes a second, ``grounds`` declared, flag, limit (--bwlimit), other_direction, assumed or
 measured. ``topologies`` has each plan's least (``floor_s``) and expected makespan. ``rates`` groups the
 hosts that are alike (``rate`` null: unknown, not counted). ``slow_hosts`` and ``cpu`` are null where there
-is nothing to say; ``racks`` counts the copies that cross between racks, and what they take on the busiest
-rack's uplink. Wherever hosts are named, they are folded into ranges.
+is nothing to say; ``racks`` has the copies and bytes that cross between racks, what they take on the busiest
+rack's uplink and the makespan to expect: for this plan (``aware``) and for one that is ``blind`` to racks.
+Wherever hosts are named, they are folded into ranges.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def document(plan: DeployPlan) -> dict[str, Any]:
         },
         "rates": _rates(plan),
         "slow_hosts": _slow(plan),
-        "racks": plan.crossing._asdict() | {"names": sorted(plan.network.racks())},
+        "racks": _racks(plan),
         "cpu": _cpu(plan),
         "assumptions": assumptions(plan),
         "notes": list(plan.notes),
@@ -121,6 +122,17 @@ def _slow(plan: DeployPlan) -> dict[str, Any] | None:
         "count": len(plan.slow.hosts),
         "bound_without_s": plan.slow.seconds,
         "saved_s": plan.slow.saved,
+    }
+
+
+def _racks(plan: DeployPlan) -> dict[str, Any]:
+    size = plan.layout.size
+    return plan.crossing._asdict() | {
+        "blind_bytes": round(plan.crossing.blind_copies * size),
+        "aware_bytes": plan.crossing.aware_copies * size,
+        "blind_makespan_s": plan.blind.makespan_s,
+        "aware_makespan_s": plan.makespan_s,
+        "names": sorted(plan.network.racks()),
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fleetpush.deploy.fleet import choose
 from fleetpush.deploy.planning.bound import Content, limits, slow_hosts
 from fleetpush.deploy.planning.network import Grounds, Rate, network_of
-from fleetpush.deploy.planning.prediction import predict
+from fleetpush.deploy.planning.prediction import blind, predict
 from fleetpush.deploy.planning.processor import measure
 from fleetpush.deploy.planning.racks import crossing
 from fleetpush.deploy.source import layout_of
@@ -51,6 +51,8 @@ class DeployPlan:
     predictions: dict[Plan, Prediction]
     slow: SlowHosts | None
     crossing: Crossing
+    blind: Prediction
+    """What the plan would come to if it did not know of racks."""
     connect_s: float
 
     @property
@@ -77,6 +79,10 @@ def make_plan(
     given = replace(given, bwlimit=options.bwlimit, host_bwlimit=options.host_bwlimit)
     network = network_of(places, given, cpu=_cpu_rate(cpu, processor))
     content = Content(layout.size, layout.chunks)
+    predictions = predict(network, content, options.tree_fanout)
+    without_racks = blind(topology, network, content, options.tree_fanout)
+    if options.discovery == "gossip":  # which looks at no racks
+        predictions[topology] = without_racks
     return DeployPlan(
         options=options,
         topology=topology,
@@ -86,9 +92,10 @@ def make_plan(
         network=network,
         processor=processor,
         limits=tuple(limits(network, content)),
-        predictions=predict(network, content, options.tree_fanout),
+        predictions=predictions,
         slow=slow_hosts(network, content),
         crossing=crossing(network, content),
+        blind=without_racks,
         connect_s=connecting(len(places), options.ssh.forks),
     )
 

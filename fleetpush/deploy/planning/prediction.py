@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fleetpush.deploy.topology import Plan
 
 FACTORS: dict[Plan, float] = {"mesh": 1.06, "tree": 1.01, "star": 1.0}
-CROSS_ONCE: frozenset[Plan] = frozenset()
+CROSS_ONCE: frozenset[Plan] = frozenset({"mesh", "tree"})
 """The plans that bring about one copy into each rack; the others fetch from any rack alike."""
 
 STRIPES = 2
@@ -60,6 +60,14 @@ def floor(plan: Plan, network: Network, content: Content, tree_fanout: int | Non
     if tree_fanout is None:
         return max(least, _striped(network, content))
     return max(least, _plain(network, content, tree_fanout))
+
+
+def blind(plan: Plan, network: Network, content: Content, tree_fanout: int | None) -> Prediction:
+    """As ``predict`` has it for ``plan``, if it did not know of racks."""
+    least = floor(plan, network, content, tree_fanout)
+    if plan in CROSS_ONCE:
+        least = max(least, crossing(network, content).blind_s or 0.0)
+    return Prediction(least, FACTORS[plan])
 
 
 def _star(network: Network, content: Content) -> float:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from fleetpush.deploy.fleet import dest_of
+from fleetpush.deploy.fleet import place_of
 from fleetpush.deploy.play.asking import outcome, question
+from fleetpush.deploy.play.looking import Looking
 from fleetpush.deploy.play.performer import Call, Outcome
-from fleetpush.deploy.play.pushing import Pushes, files_of
+from fleetpush.deploy.play.pushing import Pushes, in_groups
 from fleetpush.deploy.progress import Notice
 from fleetpush.deploy.sessions.fleet import Sessions
-from fleetpush.errors import HostFailure
 from fleetpush.remote.target import target_of
 
 if TYPE_CHECKING:
@@ -160,34 +159,17 @@ class SessionPerformer:
     async def _compare(
         self, agents: Mapping[str, str], wanted: Mapping[str, DeployOptions]
     ) -> dict[str, Outcome]:
-        """Changed is what has other content now."""
-        files: dict[tuple[str, ...], list[tuple[str, int, str]]] = {}
-        for options in wanted.values():
-            if options.sources not in files:
-                files[options.sources] = await asyncio.to_thread(files_of, options)
-        dests = {name: dest_of(self._hosts[name], options) for name, options in wanted.items()}
-        questions: dict[str, tuple[str, Mapping[str, Any]]] = {
-            agents[name]: ("compare", {"dest": dests[name], "files": files[options.sources]})
-            for name, options in wanted.items()
-        }
-        answers = await self._sessions.ask(questions)
-        return {
-            name: _would(answers[agents[name]], dests[name], files[options.sources])
-            for name, options in wanted.items()
-        }
+        """Changed is what would be."""
+        looking = Looking(self._sessions, self._notice)
+        outcomes: dict[str, Outcome] = {}
+        for group in in_groups(wanted):
+            places = {
+                name: place_of(self._hosts[name], options, self._sessions[agents[name]].target)
+                for name, options in group.items()
+            }
+            outcomes |= await looking.at(agents, places, next(iter(group.values())))
+        return outcomes
 
     def _notice(self, level: str, text: str) -> None:
         at = time.monotonic() - self._began
         self._observer.handle(Notice(at, cast("Level", level), text))
-
-
-def _would(
-    answer: dict[str, Any] | HostFailure, dest: str, files: list[tuple[str, int, str]]
-) -> Outcome:
-    """What a push would have come to."""
-    if isinstance(answer, HostFailure):
-        return Outcome.of(answer)
-    names = ("path", "size", "sha256")
-    told = [dict(zip(names, file, strict=True)) for file in files]
-    result = {"msg": "", "dest": dest, "files": told}
-    return Outcome("ok" if answer["same"] else "changed", result=result)

@@ -14,11 +14,10 @@ from fleetpush.deploy.play.watching import PushWatch
 from fleetpush.deploy.results import HostStatus
 from fleetpush.deploy.runner import Run
 from fleetpush.deploy.sessions.enlistment import Gathering
-from fleetpush.errors import HostFailure, InputError
+from fleetpush.errors import HostFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.play.options import PlayOptions
@@ -92,12 +91,8 @@ class Pushes:
         wanted: Mapping[str, DeployOptions],
     ) -> dict[str, Outcome]:
         """Delivers to each host what is ``wanted`` there. Raises InputError for sources that cannot be."""
-        groups: dict[DeployOptions, dict[str, DeployOptions]] = {}
-        for name, options in wanted.items():
-            alike = replace(options, dest=None, release_dir=None)
-            groups.setdefault(alike, {})[name] = options
         outcomes: dict[str, Outcome] = {}
-        for group in groups.values():
+        for group in in_groups(wanted):
             places = [
                 place_of(hosts[name], options, targets[name]) for name, options in group.items()
             ]
@@ -116,6 +111,15 @@ class Pushes:
 
     def _warn(self, text: str) -> None:
         self._notice("warning", text)
+
+
+def in_groups(wanted: Mapping[str, DeployOptions]) -> list[dict[str, DeployOptions]]:
+    """Hosts that take part in one exchange: they are told the same, but for the place."""
+    groups: dict[DeployOptions, dict[str, DeployOptions]] = {}
+    for name, options in wanted.items():
+        alike = replace(options, dest=None, release_dir=None)
+        groups.setdefault(alike, {})[name] = options
+    return list(groups.values())
 
 
 def as_one(options: DeployOptions, places: Sequence[Place]) -> DeployOptions:
@@ -166,24 +170,3 @@ def outcome_of(result: HostResult, report: RunReport) -> Outcome:
         return Outcome("failed", "held_back", text, {**kept, "msg": text})
     changed = result.changed or result.status is HostStatus.VERIFIED
     return Outcome("changed" if changed else "ok", result={**kept, "msg": ""})
-
-
-def files_of(options: DeployOptions) -> list[tuple[str, int, str]]:
-    """Path, size and SHA-256 in hex of each source: what a look beforehand compares. Raises InputError."""
-    from fleetpush.deploy.walk import find_sources  # noqa: PLC0415 - only a look beforehand wants it
-
-    found = find_sources(options.sources, options.exclude)
-    return [
-        (file.path, file.size, _sha256(path))
-        for file, path in zip(found.files, found.paths, strict=True)
-    ]
-
-
-def _sha256(path: Path) -> str:
-    import hashlib  # noqa: PLC0415 - as above
-
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"cannot read the source {path}: {error.strerror}") from error

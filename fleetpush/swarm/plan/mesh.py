@@ -179,6 +179,8 @@ class Mesh:
                 (self._short[rack].add if short else self._short[rack].discard)(peer)
 
     def _inside(self, peer: str) -> int:
+        if self._several < 2:
+            return len(self._neighbours[peer]) - (self._origin in self._neighbours[peer])
         rack = self._racks[peer]
         return sum(1 for other in self._neighbours[peer] if self._racks.get(other) == rack)
 

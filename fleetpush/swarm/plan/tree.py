@@ -7,17 +7,26 @@ interior host finds only leaves in its way, it takes the place of the shallowest
 child: that keeps the trees balanced however the hosts arrive.
 
 ``stripes=1`` with a ``fanout`` for hosts and root alike is the plain N-ary tree.
+
+With several racks each tree is in rack order: a newcomer goes below a host of its own rack, if need be in the
+place of one of another rack, which goes elsewhere. Only a rack's first host has its parent in another rack,
+and it keeps one place for the next rack's first host, so that the way from rack to rack is short. Each move
+joins one host more to its rack, so that moves come to an end.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 
 from fleetpush.swarm.plan.link import Links, pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+GATHERED = 4
+"""Hosts less one that are tried to be brought below their rack when one of it comes that may feed them."""
 
 
 class _Stripe:
@@ -33,6 +42,11 @@ class _Stripe:
         self.children: dict[str, list[str]] = {origin: []}
         self.parent: dict[str, str] = {}
         self.interior: set[str] = {origin}
+        self.racks: dict[str, str] = {}
+        self.feeding: Counter[str] = Counter()
+        """How many interior hosts each rack has here."""
+        self.beyond: list[str] = []
+        """Those that became a child too many."""
         self._links = links
 
     def room(self, peer: str) -> int:
@@ -40,6 +54,28 @@ class _Stripe:
             return 0
         limit = self.root_fanout if peer == self.origin else self.fanout
         return limit - len(self.children[peer])
+
+    def is_first(self, peer: str) -> bool:
+        """Its parent is of another rack, or the origin."""
+        return self.racks.get(self.parent.get(peer, "")) != self.racks[peer]
+
+    def strangers(self, peer: str) -> list[str]:
+        """Its children of other racks."""
+        rack = self.racks[peer]
+        return [child for child in self.children[peer] if self.racks[child] != rack]
+
+    def room_for_own(self, peer: str) -> int:
+        """As ``room``, for hosts of its rack: a rack's first host keeps a place for the next rack."""
+        kept = self._kept(peer) and not self.strangers(peer)
+        return self.room(peer) - kept
+
+    def in_the_way(self, peer: str) -> str | None:
+        """A child of another rack that has a place which hosts of this rack could have."""
+        strangers = self.strangers(peer)
+        return strangers[-1] if len(strangers) > self._kept(peer) else None
+
+    def _kept(self, peer: str) -> bool:
+        return self.fanout > 1 and self.is_first(peer)
 
     def from_root(self) -> Iterator[str]:
         """Everyone attached, shallowest first."""
@@ -50,10 +86,17 @@ class _Stripe:
             queue.extend(self.children[peer])
 
     def deepest_interior(self, other_than: str) -> str | None:
-        """A host that feeds others, as far from the origin as any: all its children are leaves."""
+        """A host that feeds others, as far from the origin as any: all its children are leaves.
+
+        One of the rack of ``other_than``, if there is one.
+        """
         hosts = [
             p for p in self.from_root() if p in self.interior and p not in (self.origin, other_than)
         ]
+        rack = self.racks[other_than]
+        for peer in reversed(hosts):
+            if self.racks[peer] == rack and self.interior.isdisjoint(self.children[peer]):
+                return peer
         return hosts[-1] if hosts else None
 
     def attach(self, peer: str, parent: str) -> None:
@@ -73,7 +116,8 @@ class Tree:
 
     def __init__(self, origin: str, *, stripes: int = 2, fanout: int | None = None) -> None:
         self._origin = origin
-        self._joined = 0
+        self._racks: set[str] = set()
+        """All that there have been."""
         self._cut: set[tuple[str, str]] = set()
         self.links = Links(stripes)
         self.stripes = stripes
@@ -85,13 +129,19 @@ class Tree:
     def join(self, peer: str, rack: str) -> None:
         if peer in self._trees[0].children:
             return
-        own = self._joined % self.stripes
-        self._joined += 1
+        # As many in each tree, or there is too little room in one; then as many of each rack.
+        self._racks.add(rack)
+        least = min(self._trees, key=lambda tree: (len(tree.interior), tree.feeding[rack]))
         for tree in self._trees:
             tree.children[peer] = []
-            if tree.number == own:
+            tree.racks[peer] = rack
+            if tree is least:
                 tree.interior.add(peer)
+                tree.feeding[rack] += 1
             self._place(tree, peer)
+        self._relieve(least)
+        if len(self._racks) > 1:
+            self._gather(least, rack)
 
     def leave(self, peer: str) -> None:
         if peer == self._origin:
@@ -110,7 +160,8 @@ class Tree:
             tree.detach(peer)
             for orphan in orphans:
                 tree.detach(orphan)
-            del tree.children[peer]
+            tree.feeding[tree.racks[peer]] -= peer in tree.interior
+            del tree.children[peer], tree.racks[peer]
             tree.interior.discard(peer)
             if heir is not None and pair(parent, heir) not in self._cut:
                 tree.attach(heir, parent)
@@ -145,6 +196,8 @@ class Tree:
 
     def _place(self, tree: _Stripe, peer: str) -> None:
         """Attaches ``peer`` (with what hangs below it) at the shallowest place that it can reach."""
+        if len(self._racks) > 1 and self._place_among_racks(tree, peer):
+            return
         takes_children = tree.room(peer) > 0
         spare: list[str] = []
         for candidate in list(tree.from_root()):
@@ -161,6 +214,73 @@ class Tree:
         # only if it must.
         hosts = [s for s in spare if s != self._origin]
         tree.attach(peer, min(hosts, key=lambda s: len(tree.children[s]), default=self._origin))
+        tree.beyond.append(peer)
+
+    def _relieve(self, tree: _Stripe) -> None:
+        """Somebody came who may feed others: for who is one child too many there may be room now."""
+        while tree.beyond:
+            peer = tree.beyond.pop()
+            parent = tree.parent.get(peer)
+            if parent is not None and parent != self._origin and tree.room(parent) < 0:
+                tree.detach(peer)
+                self._place(tree, peer)
+                return
+
+    def _place_among_racks(self, tree: _Stripe, peer: str) -> bool:
+        """As ``_place``, below its own rack if that can be; False where there is no room at all."""
+        if self._place_in_rack(tree, peer):
+            return True
+        for candidate in tree.from_root():
+            if tree.room(candidate) > 0 and pair(candidate, peer) not in self._cut:
+                tree.attach(peer, candidate)
+                return True
+        return peer in tree.interior and self._oust(tree, peer)
+
+    def _place_in_rack(self, tree: _Stripe, peer: str) -> bool:
+        """Attaches ``peer`` below a host of its own rack, if there is one that can have it."""
+        rack = tree.racks[peer]
+        takes_children = tree.room(peer) > 0
+        full: list[str] = []
+        for candidate in list(tree.from_root()):
+            if tree.racks.get(candidate) != rack or pair(candidate, peer) in self._cut:
+                continue
+            if tree.room_for_own(candidate) > 0:
+                tree.attach(peer, candidate)
+                return True
+            if candidate in tree.interior:
+                full.append(candidate)
+            elif takes_children and self._displace(tree, candidate, peer):
+                return True
+        for candidate in full:
+            stranger = tree.in_the_way(candidate)
+            if stranger is not None:
+                tree.detach(stranger)
+                tree.attach(peer, candidate)
+                self._place(tree, stranger)
+                return True
+        return False
+
+    def _gather(self, tree: _Stripe, rack: str) -> None:
+        """There may be room now for those of ``rack`` that had to go below other racks."""
+        firsts = [peer for peer, own in tree.racks.items() if own == rack and tree.is_first(peer)]
+        for peer in firsts[:-GATHERED:-1]:
+            parent = tree.parent[peer]
+            tree.detach(peer)
+            if not self._place_in_rack(tree, peer):
+                tree.attach(peer, parent)
+
+    def _oust(self, tree: _Stripe, peer: str) -> bool:
+        """``peer``, below which there may be room, takes the place of a leaf that is no child of its rack."""
+        for leaf in list(tree.from_root()):
+            if leaf in tree.interior or not tree.is_first(leaf):
+                continue
+            parent = tree.parent[leaf]
+            if pair(parent, peer) not in self._cut:
+                tree.detach(leaf)
+                tree.attach(peer, parent)
+                self._place(tree, leaf)
+                return True
+        return False
 
     def _displace(self, tree: _Stripe, leaf: str, peer: str) -> bool:
         """``peer`` takes the place of ``leaf``, which becomes its child."""

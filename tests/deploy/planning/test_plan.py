@@ -220,3 +220,15 @@ def test_the_document_names_everything_once(desk):
 def test_connecting_takes_longer_with_more_hosts_and_never_with_more_forks(hosts, forks):
     assert connecting(hosts + 1, forks) >= connecting(hosts, forks)
     assert connecting(hosts, forks + 1) <= connecting(hosts, forks)
+
+
+def test_a_plan_says_what_one_blind_to_racks_would_cost(desk):
+    given = GivenRates(origin_uplink=10_000_000, uplink=10_000_000, rack_uplink=10_000_000)
+    hosts = ", ".join(f"n{i}: {{fleetpush_rack: r{i % 4}}}" for i in range(40))
+    found = desk(hosts, size=40 * MIB, given=given)
+    racks = document(found)["racks"]
+    assert (racks["blind_bytes"], racks["aware_bytes"]) == (30 * 40 * MIB, 3 * 40 * MIB)
+    assert racks["aware_makespan_s"] == document(found)["timing"]["makespan_s"]
+    assert racks["blind_makespan_s"] > 5 * racks["aware_makespan_s"]
+    gossip = document(desk(hosts, size=40 * MIB, given=given, discovery="gossip"))
+    assert gossip["timing"]["makespan_s"] == racks["blind_makespan_s"]
