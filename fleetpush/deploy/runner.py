@@ -17,6 +17,7 @@ from fleetpush.deploy.activation import Activation
 from fleetpush.deploy.admission import Admission
 from fleetpush.deploy.conductor import Conductor
 from fleetpush.deploy.contacts import ContactList
+from fleetpush.deploy.ending import end_tasks, send_away, why_over
 from fleetpush.deploy.enlist import Enlistment
 from fleetpush.deploy.fleet import choose
 from fleetpush.deploy.identity import RunIdentity
@@ -27,7 +28,7 @@ from fleetpush.deploy.sessions.enlistment import SessionEnlistment
 from fleetpush.deploy.source import make_manifest
 from fleetpush.deploy.verdict import SOURCE_FAULTS
 from fleetpush.deploy.vigil import Vigil
-from fleetpush.errors import FleetpushError, HostFailure, InputError, SourceChangedError
+from fleetpush.errors import HostFailure, InputError
 from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 from fleetpush.swarm.plan import plan_for
 
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from fleetpush.swarm.manifest import Manifest
 
 INTERRUPTED = 130
-LEAVE_WITHIN = 15.0
 LIFETIME = 7 * 24 * 3600.0
 """Seconds that the run's certificates are good for: longer than any run."""
 
@@ -341,16 +341,8 @@ class Run:
     # -- the end
 
     def _dismiss(self) -> None:
-        """Says why hosts that are not done by now never will be."""
-        again = "deploy again to resume"
-        if self._interrupted is not None:
-            why = HostFailure("interrupted", f"interrupted before this host was done; {again}")
-        elif self._vigil is not None and self._vigil.deadline_passed:
-            why = HostFailure("deadline", f"not done when the deadline passed; {again}")
-        elif self._origin_failure is not None and self._origin_failure.slug == "source_changed":
-            why = HostFailure("source_changed", "the source changed before this host was done")
-        else:
-            why = HostFailure("origin_lost", f"the origin's agent went before it was done; {again}")
+        passed = self._vigil is not None and self._vigil.deadline_passed
+        why = why_over(self._interrupted, self._origin_failure, deadline_passed=passed)
         for member in self._members.values():
             member.dismissed = why
 
@@ -363,34 +355,11 @@ class Run:
         """Every agent told to go, every task ended, whatever state they are in."""
         self._over.set()
         everyone = [self._origin, *self._members.values()]
-        settled = self._activation.settled
-        for member in everyone:
-            if settled:
-                member.channel.say({"do": "settle"})
-            member.channel.say({"do": "leave"})
-        await self._wait_for_leavers(everyone)
-        for task in (*agents, watch):
-            task.cancel()
-        results = await asyncio.gather(*agents, watch, hashing, return_exceptions=True)
+        await send_away(everyone, settled=self._activation.settled)
+        error = await end_tasks(agents, watch, hashing)
         if self._conductor is not None:
             await self._conductor.close()
         if self._source is not None and (self._interrupted or self._origin_failure):
             self._source.sums.stop()
-        failed = results[-1]
-        if isinstance(failed, FleetpushError) and not isinstance(failed, SourceChangedError):
-            return  # raised by whoever awaited it
-        for result in results[:-2]:
-            if isinstance(result, InputError):
-                raise result
-            if isinstance(result, Exception):
-                raise FleetpushError(f"internal error: {result!r}") from result
-
-    async def _wait_for_leavers(self, everyone: Sequence[Member]) -> None:
-        # Who was cut loose was told long ago; it holds nobody up and leaves when its connection ends.
-        loose = [m for m in everyone if m.failure is not None and m.failure.slug == "stalled"]
-        running = [m.gone.wait() for m in everyone if m.channel.running and m not in loose]
-        if running:
-            waits = [asyncio.ensure_future(wait) for wait in running]
-            await asyncio.wait(waits, timeout=LEAVE_WITHIN)
-            for wait in waits:
-                wait.cancel()
+        if error is not None:
+            raise error
