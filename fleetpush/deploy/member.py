@@ -26,7 +26,8 @@ NOTE = 5
 """Numbers that a file is known again by."""
 
 ORIGIN = "origin"
-"""The origin's peer id; hosts are numbered."""
+"""The peer id of this machine's origin, and how those of hosts that sources are on begin; the hosts that get
+the content are numbered."""
 
 
 class Figures:
@@ -109,7 +110,7 @@ class Member:
 
     @property
     def is_origin(self) -> bool:
-        return self.peer == ORIGIN
+        return self.peer.startswith(ORIGIN)
 
     def enter(self, phase: HostPhase) -> None:
         self.phase = phase

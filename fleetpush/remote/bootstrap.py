@@ -57,24 +57,40 @@ _GOSSIP = (
 _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
 _RELEASES = ("agent/releases.py",)
 _TASKS = ("agent/tasks",)
+_SOURCES = ("agent/tasks/sources.py",)
 
 
 def agent_kit(
-    *, gossip: bool = False, tree: bool = False, releases: bool = False, tasks: bool = False
+    *,
+    gossip: bool = False,
+    tree: bool = False,
+    releases: bool = False,
+    tasks: bool = False,
+    sources: bool = False,
 ) -> Kit:
-    """What an agent of a run is shipped: it has to read all of it, so no more than it may want."""
-    parts = ((gossip, _GOSSIP), (tree, _TREE), (releases, _RELEASES), (tasks, _TASKS))
+    """What an agent of a run is shipped: it has to read all of it, so no more than it may want.
+
+    ``sources``: it has files that are deployed from there, and stays for the tasks about them.
+    """
+    parts = (
+        (gossip, _GOSSIP),
+        (tree, _TREE),
+        (releases, _RELEASES),
+        (tasks, _TASKS),
+        (sources, _SOURCES),
+    )
     unwanted = [name for wanted, names in parts if not wanted for name in names]
     return Kit(
         "fleetpush.agent.main",
         ("__init__.py", "record.py", "errors.py", "lean", "swarm", "net", "agent"),
         # The first are what only the CLI needs of those.
-        ("swarm/tracker.py", "swarm/plan", _PROBE, *unwanted),
+        ("swarm/tracker.py", "swarm/tracking.py", "swarm/plan", _PROBE, *unwanted),
     )
 
 
 AGENT = agent_kit()
 STAYING = agent_kit(tree=True, releases=True, tasks=True)
+OF_SOURCES = agent_kit(tree=True, releases=True, tasks=True, sources=True)
 PROBE = Kit(
     "fleetpush.agent.probe",
     (

@@ -52,6 +52,9 @@ if TYPE_CHECKING:
         def held(self, mask: int) -> None:
             """Somebody in the swarm holds ``mask``."""
 
+        def inherited(self, mask: int) -> None:
+            """An origin that is gone would have handed out ``mask``."""
+
         def asked(self, n: Neighbour, chunk: int) -> None:
             """``n`` made no progress for a while and wants ``chunk`` of us."""
 
@@ -107,15 +110,21 @@ class Rarest:
     def held(self, mask: int) -> None:
         """The neighbours' bitfields tell it all."""
 
+    def inherited(self, mask: int) -> None:
+        """Nobody waits for a turn: whoever lacks it is offered it."""
+
     def asked(self, n: Neighbour, chunk: int) -> None:
         """It is offered what it lacks anyway."""
 
 
 class HandOut:
-    """The mesh's origin: ``todo`` holds the chunks that nobody is known to have."""
+    """The mesh's origin: ``todo`` holds the chunks that nobody is known to have.
 
-    def __init__(self, chunks: int) -> None:
-        self.todo = bitfield.full(chunks)
+    Of several origins each has a ``share`` of the chunks.
+    """
+
+    def __init__(self, chunks: int, share: int | None = None) -> None:
+        self.todo = bitfield.full(chunks) if share is None else share
         self._turn = 0
         self._cut_off: dict[str, int] = {}
         """Neighbours that had to ask, and what they had then. They may have no link but ours, or stand with
@@ -180,6 +189,10 @@ class HandOut:
     def held(self, mask: int) -> None:
         self.todo &= ~mask
 
+    def inherited(self, mask: int) -> None:
+        """What neighbours have of it leaves ``todo`` at the next offer."""
+        self.todo |= mask
+
 
 class Push:
     """A parent pushes to its children in order; one bundle at a time to each."""
@@ -208,6 +221,9 @@ class Push:
 
     def held(self, mask: int) -> None:
         """A child's bitfield says what it lacks."""
+
+    def inherited(self, mask: int) -> None:
+        """It pushes all there is anyway."""
 
     def asked(self, n: Neighbour, chunk: int) -> None:
         """It is sent what it lacks anyway."""

@@ -73,6 +73,10 @@ class Sender:
     def held(self, mask: int) -> None:
         self._policy.held(mask)
 
+    def inherited(self, mask: int) -> None:
+        self._policy.inherited(mask & self._state.have)
+        self.fill_slots()
+
     def withdraw(self, chunk: int) -> None:
         """``chunk`` is not coming in any more: whoever we pass it on to must look elsewhere."""
         for n in self._state.neighbours.values():
