@@ -97,7 +97,8 @@ class Survey:
             replica.failure = failures.get(replica.place.host)
         await self._measure()
         self._refuse_own_destinations()
-        files = [File(each.name, self._first(i).size) for i, each in enumerate(self._wanted)]
+        self._check_all_are_there()
+        files = [File(each.name, self._of(i)[0].size) for i, each in enumerate(self._wanted)]
         size = sum(file.size for file in files)
         chosen, notes = choose_chunk_size(size, hosts, chunk_size)
         apart = len(files) > 1
@@ -105,6 +106,7 @@ class Survey:
         layout = Manifest(files, chosen, [bytes(DIGEST)] * sum(counts), apart=apart)
         self._drop_other_sizes(layout)
         await self._digest(layout)
+        self._check_all_are_there()
         digests: list[bytes] = []
         for index in range(len(files)):
             digests += self._agreed(index, layout)
@@ -115,19 +117,16 @@ class Survey:
         """Those of a file that are not out."""
         return [r for r in self._replicas if r.file == file and r.failure is None]
 
-    def _first(self, file: int) -> Replica:
-        """Raises InputError where none is left."""
-        left = self._of(file)
-        if left:
-            return left[0]
-        mine = [r for r in self._replicas if r.file == file]
+    def _check_all_are_there(self) -> None:
+        """Raises InputError, naming every file of which no replica is left."""
+        gone = [i for i in range(len(self._wanted)) if not self._of(i)]
+        mine = [r for r in self._replicas if r.file in gone and r.failure is not None]
         said = "; ".join(f"{r.place.host}: {r.failure.message}" for r in mine if r.failure)
-        name = self._wanted[file].name
-        if all(r.failure and r.failure.slug == "source_changed" for r in mine):
-            raise SourceChangedError(
-                f"{name}: {said}; deploy again when nothing writes it any more"
-            )
-        raise InputError(f"{name} cannot be deployed: {said}", slug="source_unavailable")
+        if mine and all(r.failure and r.failure.slug == "source_changed" for r in mine):
+            raise SourceChangedError(f"{said}: deploy again when nothing writes it any more")
+        if gone:
+            names = ", ".join(self._wanted[i].name for i in gone)
+            raise InputError(f"cannot deploy {names}: {said}", slug="source_unavailable")
 
     async def _measure(self) -> None:
         mine: dict[str, list[Replica]] = {}
@@ -160,7 +159,7 @@ class Survey:
 
     def _drop_other_sizes(self, layout: Manifest) -> None:
         for index, file in enumerate(layout.files):
-            first = self._first(index).place.host
+            first = self._of(index)[0].place.host
             for replica in self._of(index):
                 if replica.size != file.size:
                     what = f"it has {replica.size:,} bytes there, and {file.size:,} on {first}"
@@ -190,8 +189,8 @@ class Survey:
 
     def _agreed(self, file: int, layout: Manifest) -> list[bytes]:
         """The digests of the first; whoever has others is out."""
-        first = self._first(file)
-        for replica in self._of(file)[1:]:
+        first, *others = self._of(file)
+        for replica in others:
             if replica.digests != first.digests:
                 pairs = zip(replica.digests, first.digests, strict=True)
                 chunk = next(i for i, (one, other) in enumerate(pairs) if one != other)
