@@ -199,6 +199,8 @@ class Sender:
                 if not n.stuck and state.now - n.moved_at >= limit:
                     n.stuck = True
                     n.credit = False
+        if self._policy.look(state):
+            self._check_later()
         self.fill_slots()
 
     def _usual(self) -> float:

@@ -106,6 +106,20 @@ def test_an_origin_that_dies_costs_nothing_that_another_holds(seed, when, both):
     assert net.copies() < 2.0
 
 
+def test_a_slow_origin_holds_nobody_up_where_a_fast_one_has_the_same():
+    """Alone the slow one would take forty times as long as the fast one for its half."""
+    chunks = 400
+    every = bitfield.full(chunks)
+    net = Network("mesh", chunks, holdings={A: every, B: every}, check_every=997)
+    for name in (A, B, *(f"h{i}" for i in range(6))):
+        net.join(name)
+    net.hosts[A].slowness = 40.0
+    net.run(60)
+    check_complete(net, 6)
+    assert net.hosts[A].sent < net.manifest.size / 4
+    assert net.copies() < 1.15
+
+
 def test_a_chunk_that_every_host_may_still_get_from_a_peer_outlives_its_origins():
     net = swarm({A: EVERY, B: EVERY}, 6)
 
