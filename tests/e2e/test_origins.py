@@ -15,7 +15,7 @@ from tests.e2e.hosts import contents, digest, partials, send, wait_until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.desk import Desk
+    from tests.e2e.desk import Command, Desk
 
 pytestmark = pytest.mark.sshd
 
@@ -30,6 +30,12 @@ def put(desk: Desk, host: str, path: str, data: bytes) -> Path:
     file.write_bytes(data)
     desk.own(desk.home(host))
     return file
+
+
+def wait_for_content(desk: Desk, run: Command, size: int) -> None:
+    """Until the hosts have taken in so many bytes; fails at once where the command has ended."""
+    wait_until(lambda: desk.taken_in() > size or not run.running, 40, "content on the hosts")
+    assert run.running, run.stderr
 
 
 def kill_agents(desk: Desk, *hosts: str) -> None:
@@ -91,29 +97,31 @@ def test_files_of_several_hosts_become_one_content_that_retry_finds_again(desk: 
     assert sums["b"] == digest(desk.home(SECOND) / "footage/b")
 
 
-def test_an_origin_that_is_killed_costs_nothing_that_another_has(desk: Desk) -> None:
-    data = os.urandom(12 * MIB)
-    for host in (FIRST, SECOND):
-        put(desk, host, "film", data)
-    sources = [f"{FIRST}:film", f"{SECOND}:film"]
-    flags = ("--bwlimit", "3M", "--limit", f"!{FIRST}:!{SECOND}", "--chunk-size", "256K")
+def test_origins_that_are_killed_or_change_cost_nothing_that_another_has(desk: Desk) -> None:
+    data = os.urandom(6 * MIB)
+    shrinks = [put(desk, host, "film", data) for host in (FIRST, SECOND, THIRD)][1]
+    sources = [f"{host}:film" for host in (FIRST, SECOND, THIRD)]
+    flags = ("--bwlimit", "1M", "--limit", f"!{FIRST}:!{SECOND}:!{THIRD}", "--chunk-size", "256K")
     run = desk.start(sources, desk.inventory(8), "--dest", "in/", *flags)
-    wait_until(lambda: desk.taken_in() > 12 * MIB, 30, "content on the hosts")
+    wait_for_content(desk, run, 2 * MIB)
     kill_agents(desk, FIRST)
+    os.truncate(shrinks, MIB)
     done = run.outcome()
     assert done.exit == 0, done.stderr
-    assert len(done.good()) == 6
-    lost = next(origin for origin in done.document["origins"] if origin["host"] == FIRST)
-    assert (lost["status"], lost["reason"]["slug"]) == ("lost", "agent_lost")
+    assert len(done.good()) == 5
+    ends = {origin["host"]: origin for origin in done.document["origins"]}
+    assert [ends[host]["status"] for host in (FIRST, SECOND, THIRD)] == ["lost", "lost", "sent"]
+    assert ends[FIRST]["reason"]["slug"] == "agent_lost"
+    assert ends[SECOND]["reason"]["slug"] == "source_changed"
     assert f"{FIRST}: sends no more" in done.stderr
 
 
 def test_what_is_gone_for_good_is_named_by_file_and_bytes(desk: Desk) -> None:
     put(desk, FIRST, "a", os.urandom(MIB))
-    put(desk, SECOND, "b", os.urandom(12 * MIB))
+    put(desk, SECOND, "b", os.urandom(6 * MIB))
     flags = ("--bwlimit", "2M", "--limit", f"!{FIRST}:!{SECOND}", "--chunk-size", "256K")
     run = desk.start([f"{FIRST}:a", f"{SECOND}:b"], desk.inventory(6), "--dest", "in/", *flags)
-    wait_until(lambda: desk.taken_in() > 10 * MIB, 30, "content on the hosts")
+    wait_for_content(desk, run, 5 * MIB)
     kill_agents(desk, SECOND)
     done = run.outcome(within=40)  # and not the minute of --stall
     assert done.exit == 3, done.stderr
@@ -132,25 +140,12 @@ def test_what_is_gone_for_good_is_named_by_file_and_bytes(desk: Desk) -> None:
     assert sum(r["chunks_reused"] for r in again.document["results"]) > 0
 
 
-def test_a_source_that_shrinks_is_out_and_another_goes_on(desk: Desk) -> None:
-    data = os.urandom(12 * MIB)
-    files = [put(desk, host, "film", data) for host in (FIRST, SECOND)]
-    flags = ("--bwlimit", "3M", "--limit", f"!{FIRST}:!{SECOND}", "--chunk-size", "256K")
-    run = desk.start(
-        [f"{FIRST}:film", f"{SECOND}:film"], desk.inventory(6), "--dest", "in/", *flags
-    )
-    wait_until(lambda: desk.taken_in() > 4 * MIB, 30, "content on the hosts")
-    os.truncate(files[0], MIB)
-    done = run.outcome()
-    assert done.exit == 0, done.stderr
-    lost = next(origin for origin in done.document["origins"] if origin["host"] == FIRST)
-    assert (lost["status"], lost["reason"]["slug"]) == ("lost", "source_changed")
-
-    # Alone it would be the end of the run.
-    flags = ("--bwlimit", "2M", "--limit", f"!{FIRST}:!{SECOND}", "--chunk-size", "256K")
-    run = desk.start(f"{SECOND}:film", desk.inventory(6), "--dest", "out/", *flags)
-    wait_until(lambda: desk.taken_in() > 4 * MIB, 30, "content on the hosts")
-    os.truncate(files[1], MIB)
+def test_a_source_that_changes_where_nobody_has_the_same_ends_the_run(desk: Desk) -> None:
+    file = put(desk, FIRST, "film", os.urandom(6 * MIB))
+    flags = ("--bwlimit", "2M", "--limit", f"!{FIRST}", "--chunk-size", "256K")
+    run = desk.start(f"{FIRST}:film", desk.inventory(4), "--dest", "out/", *flags)
+    wait_for_content(desk, run, 2 * MIB)
+    os.truncate(file, MIB)
     done = run.outcome(within=40)
     assert done.exit == 5, done.stderr
     assert "film changed during the run" in done.document["error"]
