@@ -80,6 +80,18 @@ def source_places(
     return found
 
 
+def own_destinations(source: Place, places: Sequence[Place]) -> list[str]:
+    """Where the machine of ``source`` is to get the content itself, under whatever names of the inventory."""
+    here = source.target
+    return [
+        place.dest
+        for place in places
+        if not place.release_dir
+        and (place.target.address, place.target.port) == (here.address, here.port)
+        and (place.target.user == here.user or place.dest.startswith("/"))
+    ]
+
+
 def _check_delete(options: DeployOptions) -> None:
     """Raises UsageError where nobody could tell what is to be removed."""
     if not options.delete:

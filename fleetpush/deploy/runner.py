@@ -15,7 +15,7 @@ from fleetpush.deploy.admission import Admission
 from fleetpush.deploy.conducting import conducting
 from fleetpush.deploy.ending import end_tasks, send_away, why_over
 from fleetpush.deploy.enlist import Enlistment
-from fleetpush.deploy.fleet import chosen, source_places
+from fleetpush.deploy.fleet import chosen, own_destinations, source_places
 from fleetpush.deploy.identity import RunIdentity
 from fleetpush.deploy.member import ORIGIN, Member
 from fleetpush.deploy.named_sources import wanted_from
@@ -158,8 +158,8 @@ class Run:
         wanted = wanted_from(self._options)
         inventory, places = chosen(self._options, lambda t: self._chronicle.notice("warning", t))
         if wanted:
-            dests = {p.name: p.dest for p in places if not p.release_dir}
             there = source_places(wanted, self._options, inventory)
+            dests = {name: own_destinations(place, places) for name, place in there.items()}
             self._origins = Elsewhere(self._options, wanted, there, dests, self._changed)
         return places
 

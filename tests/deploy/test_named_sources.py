@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpush.deploy.fleet import chosen, source_places
+from fleetpush.deploy.fleet import chosen, own_destinations, source_places
 from fleetpush.deploy.named_sources import MOST, check_hosts, refuse_here, wanted_from
 from fleetpush.deploy.options import DeployOptions
 from fleetpush.deploy.walk import is_directory, name_of
 from fleetpush.errors import FleetpushError, InputError, UsageError
 from fleetpush.inventory.located import Located, located
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def options(*sources: str, **more: object) -> DeployOptions:
@@ -85,12 +90,23 @@ def test_sources_are_found_outside_the_limit_and_named_by_their_files() -> None:
     assert there["nas1"].dest == ""
 
 
+def test_a_machine_with_two_names_is_known_by_its_address(tmp_path: Path) -> None:
+    file = tmp_path / "two.ini"
+    file.write_text(
+        "nas1 ansible_host=192.0.2.1\nweb1 ansible_host=192.0.2.1\nweb2 ansible_host=192.0.2.2\n"
+    )
+    given = options("nas1:/srv/a", inventories=(str(file),), limit="web*", dest="/srv/a")
+    inventory, places = chosen(given, lambda text: None)
+    there = source_places(wanted_from(given), given, inventory)
+    assert own_destinations(there["nas1"], places) == ["/srv/a"]
+
+
 def test_verbs_that_touch_no_source_host_say_so() -> None:
     refuse_here(options("a", "./a:b"), "plan")
     with pytest.raises(InputError, match="plan does not look at sources on hosts"):
         refuse_here(options("nas1:a"), "plan")
 
 
-def test_what_is_on_a_host_is_never_taken_for_a_directory_here(tmp_path: object) -> None:
+def test_what_is_on_a_host_is_never_taken_for_a_directory_here() -> None:
     assert not is_directory("nas1:/d/")
     assert name_of("nas1:d") == "d"

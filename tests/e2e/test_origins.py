@@ -34,7 +34,7 @@ def put(desk: Desk, host: str, path: str, data: bytes) -> Path:
 
 def wait_for_content(desk: Desk, run: Command, size: int) -> None:
     """Until the hosts have taken in so many bytes; fails at once where the command has ended."""
-    wait_until(lambda: desk.taken_in() > size or not run.running, 40, "content on the hosts")
+    wait_until(lambda: desk.taken_in() > size or not run.running, 60, "content on the hosts")
     assert run.running, run.stderr
 
 
@@ -50,7 +50,9 @@ def test_replicas_send_one_copy_and_one_that_differs_is_named_and_left_out(desk:
     put(desk, SECOND, "pool/film", other)
     put(desk, THIRD, "film", data)
     sources = [f"{FIRST}:nas/film", f"{SECOND}:pool/film", f"{THIRD}:film"]
-    done = desk.deploy(sources, desk.inventory(10), "--dest", "in/film", "--chunk-size", "1M")
+    done = desk.deploy(
+        sources, desk.inventory(10), "--dest", "in/film", "--chunk-size", "1M", "--gather"
+    )
     assert done.exit == 0, done.stderr
     assert len(done.good()) == 10  # the machines that it is on among them
     whole = desk.source(0)

@@ -31,7 +31,7 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # never waits for a pipe's 
 def measure(arguments: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
     """Of each of ``paths`` where it is and its note, or the slug and message of why it cannot be deployed.
 
-    ``dest``: where this host itself is to get them, "" if it is not; ``several``: in a directory.
+    ``dests``: where this machine itself is to get them, under whatever names; ``several``: in a directory.
     """
     home = os.path.expanduser("~")
 
@@ -42,8 +42,7 @@ def measure(arguments: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
             found = note_of(fd)
         finally:
             os.close(fd)
-        dest = arguments["dest"]
-        if dest:
+        for dest in arguments["dests"]:
             target = absolute(dest, home)
             if arguments["several"] or dest.endswith("/"):
                 target = os.path.join(target, os.path.basename(path))

@@ -47,7 +47,7 @@ class Elsewhere:
         options: DeployOptions,
         wanted: Sequence[Wanted],
         hosts: Mapping[str, Place],
-        dests: Mapping[str, str],
+        dests: Mapping[str, Sequence[str]],
         changed: Changed,
     ) -> None:
         self._options = options

@@ -71,13 +71,13 @@ def chunks_of(manifest: Manifest, file: int) -> range:
 
 
 class Survey:
-    """``dests``: by host, where it is itself to get the content. ``execute`` once."""
+    """``dests``: by host, where that machine is itself to get the content. ``execute`` once."""
 
     def __init__(
         self,
         sessions: Sessions,
         wanted: Sequence[Wanted],
-        dests: Mapping[str, str],
+        dests: Mapping[str, Sequence[str]],
         hashed: Callable[[int, int], None],
     ) -> None:
         self._sessions = sessions
@@ -142,7 +142,7 @@ class Survey:
     def _question(self, host: str, replicas: Sequence[Replica]) -> dict[str, Any]:
         return {
             "paths": [replica.place.path for replica in replicas],
-            "dest": self._dests.get(host, ""),
+            "dests": list(self._dests.get(host, ())),
             "several": len(self._wanted) > 1,
         }
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def measured(path: Path | str, dest: str = "", *, several: bool = False) -> dict[str, Any]:
-    asked = {"paths": [str(path)], "dest": dest, "several": several}
+    asked = {"paths": [str(path)], "dests": [dest] if dest else [], "several": several}
     found: dict[str, Any] = sources.measure(asked, threading.Event())["files"][0]
     return found
 
