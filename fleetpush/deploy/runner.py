@@ -332,9 +332,9 @@ class Run:
             self._join(self._conductor, admitted)
         if self._remains is not None and not self._over.is_set():
             self._remains.lost()
-            if member.is_origin and member.failure is not None:
-                text = f"sends no more: {member.failure.message}"
-                self._chronicle.notice("warning", text, member.name)
+            if member.is_origin and member.failure is not None and self._interrupted is None:
+                text = f"{member.name}: sends no more: {member.failure.message}"
+                self._chronicle.warn_all([text])
         if alone and not self._over.is_set() and not self._all_settled():
             failure = member.failure or HostFailure("agent_lost", "its agent is gone")
             # After a time in which we did not beat, it has left because of us, like the hosts.
