@@ -12,16 +12,15 @@ from time import sleep
 from fleetpush.agent.chance import Chance
 from fleetpush.agent.kept import SETTLE
 from fleetpush.agent.listening import listen, ssh_connection
-from fleetpush.agent.making import make_store, policy_of
+from fleetpush.agent.making import make_store, open_source, policy_of
 from fleetpush.agent.place import Place
-from fleetpush.agent.source import SourceStore
 from fleetpush.agent.store import HostStore
 from fleetpush.agent.worker import Worker
 from fleetpush.errors import HostError
 from fleetpush.net.node import Node
 from fleetpush.net.tls import Contexts
 from fleetpush.swarm import bitfield
-from fleetpush.swarm.events import ChunksHeld, Edge
+from fleetpush.swarm.events import ChunksHeld, ChunksInherited, Edge
 from fleetpush.swarm.peer import Peer
 
 TYPE_CHECKING = False
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from fleetpush.agent.control import Control
     from fleetpush.agent.releases import Releases
+    from fleetpush.agent.source import SourceStore
     from fleetpush.net.loop import Loop
     from fleetpush.net.talker import Talker
     from fleetpush.swarm.manifest import Manifest
@@ -76,6 +76,8 @@ class Exchange:
             "part": self._part,
             "limit": lambda node, message: node.limit(message["up"]),
             "held": self._hold,
+            "inherit": self._inherit,
+            "own": self._own,
             "contacts": self._meet,
         }
         self._flushed_at = 0
@@ -131,7 +133,7 @@ class Exchange:
 
     def _open(self) -> AnyStore:
         if self._is_origin:
-            return SourceStore(self._manifest, self._config["paths"])
+            return open_source(self._manifest, self._config)
         config = self._config
         home = os.path.expanduser("~")
         dest = self._open_release(config["release"], home) if config["release"] else config["dest"]
@@ -226,6 +228,16 @@ class Exchange:
     def _hold(self, node: Node, message: dict[str, Any]) -> None:
         mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)
         node.feed(ChunksHeld(mask))
+
+    def _inherit(self, node: Node, message: dict[str, Any]) -> None:
+        mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)
+        node.feed(ChunksInherited(mask))
+
+    def _own(self, node: Node, message: dict[str, Any]) -> None:
+        """Says which chunks are whole here."""
+        if self._peer is not None:
+            held = bitfield.to_bytes(self._peer.have, self._manifest.chunks).hex()
+            self._control.say({"is": "owns", "mask": held, "asked": message["asked"]})
 
     def _told_to_switch(self, node: Node, message: dict[str, Any]) -> None:
         self._worker.do(self._switch, self._activated, self._store_failed)
@@ -360,7 +372,7 @@ class Exchange:
         if self._node is None or self._peer is None:
             return
         received, sent, cross = self._node.wire_bytes()
-        done = self._manifest.size if self._peer.complete else self._bytes_had()
+        done = self._manifest.size_of(self._peer.have)
         content = self._node.content_in, self._node.content_out
         figures = (done, received, sent, *content, self._node.links(), cross)
         if figures == self._told and not final:
@@ -368,13 +380,6 @@ class Exchange:
         self._told = figures
         names = ("done", "in", "out", "content_in", "content_out", "links", "cross")
         self._control.say({"is": "progress", **dict(zip(names, figures))})
-
-    def _bytes_had(self) -> int:
-        assert self._peer is not None
-        count = bitfield.count(self._peer.have)
-        last = self._manifest.chunks - 1
-        short = self._manifest.chunk_size - self._manifest.chunk_length(last) if last >= 0 else 0
-        return count * self._manifest.chunk_size - (short if self._peer.have >> last & 1 else 0)
 
     def _write_behind(self) -> None:
         if self._is_origin or self._node is None or self._settled:

@@ -95,13 +95,8 @@ class Stream:
                 else _Sinks(fds, kept)
             )
         self._manifest = manifest
-        self._starts: list[int] = []
-        self._ends: list[int] = []
-        at = 0
-        for file in manifest.files:
-            self._starts.append(at)
-            at += file.size
-            self._ends.append(at)
+        self._starts = manifest.starts
+        self._ends = [at + file.size for at, file in zip(manifest.starts, manifest.files)]
 
     @property
     def listed(self) -> list[int]:

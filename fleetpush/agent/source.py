@@ -32,9 +32,10 @@ class SourceChanged(StoreError):  # noqa: N818 - names what happened, not a faul
 class SourceStore:
     """Everything is there from the start. Same calls in the exchange as ``HostStore``."""
 
-    def __init__(self, manifest: Manifest, paths: Sequence[str]) -> None:
-        """``paths`` in the manifest's order. Raises SourceChanged where one cannot be opened any more."""
-        self.have = (1 << manifest.chunks) - 1
+    def __init__(self, manifest: Manifest, paths: Sequence[str], have: int | None = None) -> None:
+        """``paths`` in the manifest's order, "" for a file that is elsewhere; ``have``: the chunks that are
+        here, if not all. Raises SourceChanged where one cannot be opened any more."""
+        self.have = (1 << manifest.chunks) - 1 if have is None else have
         self.present = True
         self._manifest = manifest
         self._paths = tuple(paths)
@@ -50,6 +51,9 @@ class SourceStore:
     def _open_all(self) -> list[int]:
         fds: list[int] = []
         for index, path in enumerate(self._paths):
+            if not path:
+                fds.append(-1)
+                continue
             try:
                 fds.append(self._open(index))
             except OSError as error:
@@ -62,8 +66,8 @@ class SourceStore:
         return os.open(self._paths[index], os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
     def progress(self, chunk: int) -> int:
-        """All blocks of the chunk, always."""
-        return self._manifest.blocks_in(chunk)
+        """All blocks of a chunk that is here, always."""
+        return self._manifest.blocks_in(chunk) if self.have >> chunk & 1 else 0
 
     def leaves(self, chunk: int) -> bytes:
         """The chunk's block digests, joined; computed at first use. Raises SourceChanged."""

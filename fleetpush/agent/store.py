@@ -388,7 +388,7 @@ class HostStore:
     def _worth_keeping(self, index: int) -> bool:
         if self._partials[index].existed and not self._scanned:
             return True  # nobody looked: it may be nearly everything
-        start = sum(file.size for file in self._manifest.files[:index])
+        start = self._manifest.starts[index]
         size = self._manifest.files[index].size
         if not size:
             return False

@@ -16,7 +16,9 @@ Sources = Annotated[
     list[str],
     typer.Argument(
         metavar="SRC",
-        help="Files and directories to push; DIR/ is what is in it, DIR the directory itself.",
+        help="Files and directories to push; DIR/ is what is in it, DIR the directory itself."
+        " HOST:PATH is a file on a host of the inventory, which then sends it; of one name on several"
+        " hosts each is a replica. A file here with a colon in its name is ./NAME.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -157,7 +159,8 @@ Bwlimit = Annotated[
         metavar="R",
         parser=_parsed(values.rate),
         help="Most bytes a second that this machine sends, your runs at once together, as rsync's"
-        " --bwlimit: 1.5M; KB is 1000, K or KiB 1024, a bare number is in KiB, 0 is no limit.",
+        " --bwlimit: 1.5M; KB is 1000, K or KiB 1024, a bare number is in KiB, 0 is no limit."
+        " Where sources are on hosts: that each of those sends.",
         rich_help_panel=HOW,
     ),
 ]

@@ -74,6 +74,15 @@ Discovery = Annotated[
     Literal["tracker", "gossip"],
     option("--discovery", help="How peers find each other. Default: tracker.", rich_help_panel=HOW),
 ]
+Origins = Annotated[
+    int,
+    option(
+        "--origins",
+        metavar="N",
+        help="Machines that have the content from the start, up to 10. Default: 1.",
+        rich_help_panel=NETWORK,
+    ),
+]
 Rate = Annotated[
     float,
     option(

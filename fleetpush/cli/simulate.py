@@ -17,6 +17,7 @@ def simulate(
     topology: scenario_flags.Topology = "mesh",
     discovery: scenario_flags.Discovery = "tracker",
     rate: scenario_flags.Rate = 125e6,
+    origins: scenario_flags.Origins = 1,
     latency: scenario_flags.Latency = 0.0002,
     racks: scenario_flags.Racks = 1,
     oversubscription: scenario_flags.Oversubscription = 1.0,
@@ -43,6 +44,7 @@ def simulate(
         return Scenario(
             hosts=hosts,
             chunks=chunks,
+            origins=origins,
             blocks=next((given for given in (blocks, chunk_size) if given is not None), 4),
             topology=topology,
             discovery=discovery,

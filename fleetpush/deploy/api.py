@@ -87,9 +87,10 @@ def deploy(
 ) -> RunReport:
     """Pushes ``sources`` to every host of ``inventory``, verifies them there and activates them.
 
-    ``sources``: one path or several. ``inventory``: what ``-i`` takes, one or several. ``extra_vars`` beat
-    the inventory's variables. ``on_event`` hears what happens (``fleetpush.deploy.progress``), in the thread
-    and event loop of the run: it must return quickly; what it raises ends the run and is raised here.
+    ``sources``: one path or several, here or (``HOST:PATH``) on hosts of the inventory. ``inventory``:
+    what ``-i`` takes, one or several. ``extra_vars`` beat the inventory's variables. ``on_event`` hears
+    what happens (``fleetpush.deploy.progress``), in the thread and event loop of the run: it must return
+    quickly; what it raises ends the run and is raised here.
 
     The run is recorded where ``fleetpush runs`` looks, or in ``state_dir``; with ``record=False`` it is not.
     A record that cannot be written is a notice to ``on_event``.

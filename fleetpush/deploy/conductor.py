@@ -16,16 +16,25 @@ if TYPE_CHECKING:
     from fleetpush.swarm.events import Edge
     from fleetpush.swarm.manifest import Manifest
     from fleetpush.swarm.plan import Plan
+    from fleetpush.swarm.plan.shares import Shares
 
 
 class Conductor:
-    """``members`` by peer id, filled as hosts become ready."""
+    """``members`` by peer id, filled as hosts become ready. ``shares``: the origins, where they are hosts."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, manifest: Manifest, plan: Plan) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        manifest: Manifest,
+        plan: Plan,
+        shares: Shares | None = None,
+    ) -> None:
+        self._shares = shares
         self.members: dict[str, Member] = {}
         self._loop = loop
         self._manifest = manifest
-        self._tracker = tracker.Tracker(plan, ORIGIN)
+        origin = ORIGIN if shares is None else shares.origins[0]
+        self._tracker = tracker.Tracker(plan, origin, shares, relays=shares is None)
         self._edges: dict[str, dict[str, dict[str, Any]]] = {}
         self._parts: dict[str, list[str]] = {}
         self._flushing = False
@@ -39,9 +48,11 @@ class Conductor:
         self._handle(tracker.Joined(member.peer, member.rack, member.have))
 
     def leave(self, member: Member) -> None:
-        if self.members.pop(member.peer, None) is not None:
+        known = self.members.pop(member.peer, None) is not None
+        if known:
             self._relays.close(member.peer)
             self._relayed.pop(member.peer, None)
+        if known or member.is_origin:
             self._handle(tracker.Left(member.peer))
 
     def finished(self, member: Member) -> None:
@@ -67,31 +78,35 @@ class Conductor:
 
     def _perform(self, effect: tracker.Effect) -> None:
         match effect:
-            case tracker.Introduce(peer, other, edge, dial) if (
-                peer == ORIGIN and other in self._relayed
-            ):
-                self._relayed[other] = edge
-                self._introduce_relay(other, dial=dial)
             case tracker.Introduce(peer, other, edge, dial):
-                self._introduce(peer, other, edge, self._address(peer, other), dial=dial)
+                self._introduce(peer, other, edge, dial=dial)
             case tracker.Part(peer, other):
                 # What was to be said of this edge in the same turn is no longer so.
                 self._edges.get(peer, {}).pop(other, None)
                 self._parts.setdefault(peer, []).append(other)
                 self._flush_soon()
             case tracker.TellHeld(mask):
-                held = bitfield.to_bytes(mask, self._manifest.chunks).hex()
-                if ORIGIN in self.members:
-                    self.members[ORIGIN].channel.say({"do": "held", "mask": held})
+                for origin in [m.peer for m in self.members.values() if m.is_origin]:
+                    self._say_chunks(origin, "held", mask)
+            case tracker.HandOver(peer, mask):
+                self._say_chunks(peer, "inherit", mask)
             case tracker.Relay(peer, edge):
                 self._relay(peer, edge)
             case tracker.Release(peer):
-                member = self.members.pop(peer, None)
-                if member is not None:
-                    self._relays.close(peer)
-                    member.channel.say({"do": "leave"})
+                self._release(peer)
             case tracker.Isolated(peer, reason):
                 self._isolated(peer, reason)
+
+    def _release(self, peer: str) -> None:
+        member = self.members.pop(peer, None)
+        if member is not None:
+            self._relays.close(peer)
+            member.channel.say({"do": "leave"})
+
+    def _say_chunks(self, peer: str, what: str, mask: int) -> None:
+        if peer in self.members:
+            packed = bitfield.to_bytes(mask, self._manifest.chunks).hex()
+            self.members[peer].channel.say({"do": what, "mask": packed})
 
     def _address(self, peer: str, other: str) -> tuple[str, int] | None:
         """Where ``peer`` reaches ``other``."""
@@ -102,7 +117,14 @@ class Conductor:
             return self.members[peer].caller, address[1]
         return address
 
-    def _introduce(
+    def _introduce(self, peer: str, other: str, edge: Edge, *, dial: bool) -> None:
+        if peer == ORIGIN and other in self._relayed:
+            self._relayed[other] = edge
+            self._introduce_relay(other, dial=dial)
+        else:
+            self._announce(peer, other, edge, self._address(peer, other), dial=dial)
+
+    def _announce(
         self, peer: str, other: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool
     ) -> None:
         self._edges.setdefault(peer, {})[other] = {
@@ -145,7 +167,7 @@ class Conductor:
         """Once it stands; before that the origin has nothing to dial."""
         port = self._relays.port(peer)
         if port is not None and ORIGIN in self.members and peer in self.members:
-            self._introduce(ORIGIN, peer, self._relayed[peer], ("127.0.0.1", port), dial=dial)
+            self._announce(ORIGIN, peer, self._relayed[peer], ("127.0.0.1", port), dial=dial)
 
     def _relay_failed(self, peer: str, reason: str) -> None:
         if peer in self.members:
@@ -158,11 +180,11 @@ class Conductor:
         address, port = member.address or ("", 0)
         # It may trade with others that are cut off as it is.
         who = "nobody who has the content" if member.figures.links else "no peer"
-        member.fail(
-            HostFailure(
-                "no_peer_link",
-                f"{who} reaches it at {address} port {port}, it reaches none of them, and its SSH "
-                f"connection carries no link ({reason}): open the peer ports between the hosts "
-                "(--port-range), or allow TCP forwarding in its sshd",
-            )
+        text = (
+            f"{who} reaches it at {address} port {port}, it reaches none of them, and its SSH "
+            f"connection carries no link ({reason}): open the peer ports between the hosts "
+            "(--port-range)"
         )
+        if self._shares is None:
+            text += ", or allow TCP forwarding in its sshd"
+        member.fail(HostFailure("no_peer_link", text))

@@ -136,7 +136,7 @@ class Enlistment:
                 "up_limit": self._options.host_bwlimit,
                 "down_limit": self._options.host_bwlimit,
             }
-            await self._take_part(member, config, place.target)
+            await self.take_part(member, config, place.target)
         except HostError as error:
             member.fail(error.failure)
         finally:
@@ -160,11 +160,13 @@ class Enlistment:
                 "release": None,
                 "known": {},
                 "paths": self._paths,
+                "holds": None,
+                "share": None,
                 "down_limit": None,
             }
             limit = self._options.bwlimit
             async with shared(limit, member.channel, self.warnings.append) as share:
-                await self._take_part(member, {**config, "up_limit": share}, target)
+                await self.take_part(member, {**config, "up_limit": share}, target)
         except HostError as error:
             member.fail(error.failure)
         finally:
@@ -193,7 +195,7 @@ class Enlistment:
         member.connection = await self._connectors.connect(target)
         member.connected()
 
-    async def _take_part(self, member: Member, config: dict[str, Any], target: Target) -> None:
+    async def take_part(self, member: Member, config: dict[str, Any], target: Target) -> None:
         """Lets its agent take part in the exchange, and stays until it has left."""
         assert self._identity is not None
         if self._draining.is_set():
@@ -219,9 +221,11 @@ class Enlistment:
     async def _begin(
         self, member: Member, config: dict[str, Any], manifest: bytes, target: Target
     ) -> None:
-        """Starts an agent for this exchange alone."""
+        """Starts an agent for this exchange alone, or tells one that stays of it."""
+        if not isinstance(member.channel, AgentChannel):
+            member.channel.say({"do": "push", "config": config, "manifest": manifest.hex()})
+            return
         assert member.connection is not None
-        assert isinstance(member.channel, AgentChannel)
         config |= {"stays": False, "marker": member.channel.marker}
         kit = bootstrap.agent_kit(
             gossip=self._gossips,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fleetpush.deploy.named_sources import check_hosts
 from fleetpush.deploy.racks import RackRule, check_racks
 from fleetpush.deploy.variables import declared_rates, warn_of_unknown
 from fleetpush.deploy.walk import is_directory, means_contents, name_of
 from fleetpush.errors import InputError, UsageError
 from fleetpush.inventory.load import load, read_extra_vars
+from fleetpush.inventory.located import located
 from fleetpush.remote.target import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fleetpush.deploy.named_sources import Wanted
     from fleetpush.deploy.options import DeployOptions
     from fleetpush.deploy.variables import DeclaredRates
     from fleetpush.inventory.model import Host, Inventory
@@ -46,10 +49,18 @@ def choose(
     ``without_sources``: there may be none, and the default destination is then the login user's home.
     Raises InputError for anything in the inventory that cannot be.
     """
+    return chosen(options, warn, without_sources=without_sources)[1]
+
+
+def chosen(
+    options: DeployOptions, warn: Callable[[str], None], *, without_sources: bool = False
+) -> tuple[Inventory, list[Place]]:
+    """The same, and the inventory that they are of."""
     if not options.sources and not without_sources:
         raise InputError("nothing to deploy: name a source file")
     _check_delete(options)
-    _, hosts = selected(options.inventories, options.limit, options.extra_vars, warn)
+    inventory, hosts = selected(options.inventories, options.limit, options.extra_vars, warn)
+    check_hosts(options, inventory.hosts)
     warn_of_unknown(hosts, warn)
     warn_once = _Once(warn)
     places = [_place(host, options, warn_once) for host in hosts]
@@ -57,7 +68,32 @@ def choose(
     rule = RackRule.of(options.rack_by)
     if rule is not None:
         check_racks(rule, [(place.name, place.rack) for place in places], warn)
-    return places
+    return inventory, places
+
+
+def source_places(
+    wanted: Sequence[Wanted], options: DeployOptions, inventory: Inventory
+) -> dict[str, Place]:
+    """The hosts that sources are on, by name, in the order in which they are named."""
+    names = dict.fromkeys(place.host for each in wanted for place in each.places)
+    found = {}
+    for name in names:
+        host = inventory.hosts[name]
+        target = target_of(host, options.ssh, lambda text: None)
+        found[name] = replace(place_of(host, options, target), dest="", release_dir="")
+    return found
+
+
+def own_destinations(source: Place, places: Sequence[Place]) -> list[str]:
+    """Where the machine of ``source`` is to get the content itself, under whatever names of the inventory."""
+    here = source.target
+    return [
+        place.dest
+        for place in places
+        if not place.release_dir
+        and (place.target.address, place.target.port) == (here.address, here.port)
+        and (place.target.user == here.user or place.dest.startswith("/"))
+    ]
 
 
 def _check_delete(options: DeployOptions) -> None:
@@ -146,7 +182,7 @@ def dest_of(host: Host, options: DeployOptions) -> str:
     if not isinstance(template, str) or not template:
         raise InputError(f"{host.name}: fleetpush_dest must be a path, not {template!r}")
     dest = _rendered(host, template, "the destination")
-    if len(options.sources) > 1 and not dest.endswith("/"):
+    if len(_contents(options.sources)) > 1 and not dest.endswith("/"):
         raise InputError(f"--dest {dest}: several sources need a directory, end it in '/'")
     if not dest.endswith("/") and any(is_directory(source) for source in options.sources):
         raise InputError(f"--dest {dest}: a directory goes into a directory, end it in '/'")
@@ -155,9 +191,16 @@ def dest_of(host: Host, options: DeployOptions) -> str:
 
 def _as_named(sources: Sequence[str]) -> str:
     """In the login user's home: a file under its name, a directory and what is in it too."""
-    if len(sources) != 1 or (is_directory(sources[0]) and not means_contents(sources[0])):
+    if len(_contents(sources)) != 1 or (
+        is_directory(sources[0]) and not means_contents(sources[0])
+    ):
         return "./"
     return name_of(sources[0])
+
+
+def _contents(sources: Sequence[str]) -> Sequence[str]:
+    """What they are on the hosts: the same file of several hosts is one."""
+    return list(dict.fromkeys(s if located(s) is None else name_of(s) for s in sources))
 
 
 def _release_dir(host: Host, options: DeployOptions) -> str:

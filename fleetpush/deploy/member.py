@@ -29,7 +29,8 @@ PROOFS = ("full", "chunks", "known")
 """How a host can have proved its content (``agent.proof``)."""
 
 ORIGIN = "origin"
-"""The origin's peer id; hosts are numbered."""
+"""The peer id of this machine's origin, and how those of hosts that sources are on begin; the hosts that get
+the content are numbered."""
 
 
 class Figures:
@@ -114,7 +115,7 @@ class Member:
 
     @property
     def is_origin(self) -> bool:
-        return self.peer == ORIGIN
+        return self.peer.startswith(ORIGIN)
 
     def enter(self, phase: HostPhase) -> None:
         self.phase = phase

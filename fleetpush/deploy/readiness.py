@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fleetpush.deploy.fitness import FitnessReport, fitness
 from fleetpush.deploy.fleet import choose
+from fleetpush.deploy.named_sources import refuse_here
 from fleetpush.deploy.probing import ProbedHost
 from fleetpush.deploy.source import layout_of
 from fleetpush.errors import HostError, HostFailure
@@ -60,6 +61,7 @@ class Check:
         """Raises FleetpushError for what is wrong before any host is touched."""
         began = time.monotonic()
         options = self._options
+        refuse_here(options, "check")
         places = choose(options, self._warn, without_sources=True)
         files: list[tuple[str, int]] = []
         if options.sources:

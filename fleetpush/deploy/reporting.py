@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fleetpush.deploy.activation import Activation
     from fleetpush.deploy.member import Member
     from fleetpush.deploy.options import DeployOptions
+    from fleetpush.deploy.origins.here import Origins
     from fleetpush.deploy.progress import Level, Observer
     from fleetpush.deploy.results import HostResult
     from fleetpush.deploy.source import Source
@@ -149,7 +150,7 @@ class Chronicle:
     async def finished(
         self,
         members: Sequence[Member],
-        origin: Member,
+        origins: Origins,
         source: Source | None,
         activation: Activation,
         *,
@@ -187,16 +188,22 @@ class Chronicle:
             files=_sums(source),
             results=results,
             timing=replace(
-                self._timing(members, results, source), activation_spread_s=activation.spread
+                self._timing(members, results, source, origins),
+                activation_spread_s=activation.spread,
             ),
-            traffic=_traffic(members, origin),
+            traffic=_traffic(members, origins.members),
             error=_why_over(origin_failure) or activation.held_back,
+            origins=origins.results(),
         )
         self._tell(progress.RunFinished(self.at(), report))
         return report
 
     def _timing(
-        self, members: Sequence[Member], results: Sequence[HostResult], source: Source | None
+        self,
+        members: Sequence[Member],
+        results: Sequence[HostResult],
+        source: Source | None,
+        origins: Origins,
     ) -> Timing:
         fresh = [
             r for r in results if r.status is HostStatus.VERIFIED and r.verified_at_s is not None
@@ -207,7 +214,8 @@ class Chronicle:
             makespan = max(0.0, last - self._first_block_at)
         least, where = None, ""
         if source is not None and makespan is not None:
-            least, where = self._bound(members, results, source)
+            sending = [m for m in origins.members if m.figures.sent]
+            least, where = self._bound(members, results, source, max(1, len(sending)))
         return Timing(
             connect_s=max(
                 (m.connected_at for m in members if m.connected_at is not None), default=None
@@ -220,7 +228,7 @@ class Chronicle:
         )
 
     def _bound(
-        self, members: Sequence[Member], results: Sequence[HostResult], source: Source
+        self, members: Sequence[Member], results: Sequence[HostResult], source: Source, origins: int
     ) -> tuple[float | None, str]:
         by_status: dict[HostStatus, list[Member]] = {status: [] for status in HostStatus}
         for member, result in zip(members, results, strict=True):
@@ -231,6 +239,7 @@ class Chronicle:
             self._options,
             self._gauge.best,
             Content(source.manifest.size, source.manifest.chunks),
+            origins=origins,
         )
 
 
@@ -258,10 +267,10 @@ def _sums(source: Source | None) -> tuple[FileSum, ...]:
     return tuple(FileSum(file.path, file.size, known) for file, known in files)
 
 
-def _traffic(members: Sequence[Member], origin: Member) -> Traffic:
-    everyone = [origin, *members]
+def _traffic(members: Sequence[Member], origins: Sequence[Member]) -> Traffic:
+    everyone = [*origins, *members]
     return Traffic(
-        origin_bytes_sent=origin.figures.sent,
+        origin_bytes_sent=sum(m.figures.sent for m in origins),
         peer_bytes_sent=sum(m.figures.sent for m in members),
         cross_rack_bytes=sum(m.figures.cross for m in everyone),
         control_bytes=sum(m.channel.bytes_in + m.channel.bytes_out for m in everyone),

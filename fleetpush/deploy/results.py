@@ -89,6 +89,21 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class OriginResult:
+    """A host that the sources lay on. ``status``: sent, left_out (before a byte moved) or lost (later).
+
+    ``files``: what was sent from there.
+    """
+
+    host: str
+    status: str
+    slug: str = ""
+    message: str = ""
+    files: tuple[str, ...] = ()
+    bytes_sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """Everything the recap, the JSON document and the exit code are made of."""
 
@@ -109,6 +124,8 @@ class RunReport:
     traffic: Traffic
     error: str = ""
     """Why the whole run failed, if it did (a changed source, an internal error)."""
+    origins: tuple[OriginResult, ...] = ()
+    """Where sources are on hosts."""
 
     def count(self, *statuses: HostStatus) -> int:
         return sum(1 for r in self.results if r.status in statuses)
@@ -163,6 +180,7 @@ class RunReport:
                 "cross_rack_bytes": self.traffic.cross_rack_bytes,
                 "control_bytes": self.traffic.control_bytes,
             },
+            "origins": [_origin_json(origin) for origin in self.origins],
             "results": [_result_json(r) for r in self.results],
         }
 
@@ -184,6 +202,7 @@ class RunReport:
             timing=Timing(**timing),
             traffic=Traffic(**document["traffic"]),
             error=document["error"] or "",
+            origins=tuple(map(_origin_of, document.get("origins", ()))),
         )
 
 
@@ -208,6 +227,26 @@ def _result_json(result: HostResult) -> dict[str, Any]:
         "digest": result.digest,
         "verified_by": result.verified_by or None,
     }
+
+
+def _origin_json(origin: OriginResult) -> dict[str, Any]:
+    why = {"slug": origin.slug, "message": origin.message}
+    return {
+        "host": origin.host,
+        "status": origin.status,
+        "reason": why if any(why.values()) else None,
+        "files": list(origin.files),
+        "bytes_sent": origin.bytes_sent,
+    }
+
+
+def _origin_of(document: Mapping[str, Any]) -> OriginResult:
+    reason = document["reason"] or {}
+    files = tuple(document["files"])
+    sent = document["bytes_sent"]
+    return OriginResult(
+        document["host"], document["status"], **reason, files=files, bytes_sent=sent
+    )
 
 
 def _result_of(document: Mapping[str, Any]) -> HostResult:

@@ -9,6 +9,7 @@ from fleetpush.deploy.errand import Errand
 from fleetpush.deploy.fleet import choose
 from fleetpush.deploy.walk import is_directory, name_of
 from fleetpush.errors import InputError
+from fleetpush.inventory.located import located
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,5 +51,10 @@ def _arguments(place: Place, options: DeployOptions, digest: str) -> dict[str, A
         "dir": place.release_dir,
         "keep": options.keep_releases,
         "dest": place.dest,
-        "files": [Path(source).name for source in options.sources],
+        "files": list(dict.fromkeys(map(_name, options.sources))),
     }
+
+
+def _name(source: str) -> str:
+    elsewhere = located(source)
+    return Path(source).name if elsewhere is None else elsewhere.name

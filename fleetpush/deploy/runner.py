@@ -7,43 +7,44 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.activation import Activation
 from fleetpush.deploy.admission import Admission
-from fleetpush.deploy.cache import default_place
-from fleetpush.deploy.conductor import Conductor
-from fleetpush.deploy.contacts import ContactList
+from fleetpush.deploy.conducting import conducting
+from fleetpush.deploy.ending import end_tasks, send_away, why_over
 from fleetpush.deploy.enlist import Enlistment
-from fleetpush.deploy.fleet import choose
+from fleetpush.deploy.fleet import chosen, own_destinations, source_places
 from fleetpush.deploy.identity import RunIdentity
 from fleetpush.deploy.member import ORIGIN, Member
+from fleetpush.deploy.named_sources import wanted_from
+from fleetpush.deploy.origins.elsewhere import Elsewhere
+from fleetpush.deploy.origins.here import Here
+from fleetpush.deploy.origins.remains import Remains
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.reporting import Chronicle
 from fleetpush.deploy.sessions.enlistment import SessionEnlistment
-from fleetpush.deploy.source import make_manifest
 from fleetpush.deploy.verdict import SOURCE_FAULTS
 from fleetpush.deploy.vigil import Vigil
-from fleetpush.errors import FleetpushError, HostFailure, InputError, SourceChangedError
+from fleetpush.errors import HostFailure, InputError
 from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
-from fleetpush.swarm.plan import plan_for
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
 
+    from fleetpush.deploy.conductor import Conductor
+    from fleetpush.deploy.contacts import ContactList
     from fleetpush.deploy.enlist import Memory
     from fleetpush.deploy.fleet import Place
     from fleetpush.deploy.options import DeployOptions
+    from fleetpush.deploy.origins.here import Origins
     from fleetpush.deploy.progress import Observer
     from fleetpush.deploy.results import RunReport
     from fleetpush.deploy.sessions.enlistment import Gathering
     from fleetpush.deploy.source import Source
-    from fleetpush.swarm.manifest import Manifest
 
 INTERRUPTED = 130
-LEAVE_WITHIN = 15.0
 LIFETIME = 7 * 24 * 3600.0
 """Seconds that the run's certificates are good for: longer than any run."""
 
@@ -69,7 +70,8 @@ class Run:
         self._run_id = secrets.token_hex(16)
         self._chronicle = Chronicle(options, observer, self._run_id)
         self._members: dict[str, Member] = {}
-        self._origin = Member(ORIGIN, "the origin", "", self._changed)
+        self._origins: Origins = Here(options, self._changed)
+        self._remains: Remains | None = None
         self._conductor: Conductor | ContactList | None = None
         self._admission = Admission([], gather=False)
         self._source: Source | None = None
@@ -93,14 +95,20 @@ class Run:
             self._over.set()
 
     async def execute(self) -> RunReport:
-        """Raises FleetpushError only for what is wrong before any host is touched."""
+        """Raises FleetpushError only for what is wrong before any host is told of the content."""
         places = self._places()
+        try:
+            return await self._execute(places)
+        finally:
+            await self._origins.close()
+
+    async def _execute(self, places: list[Place]) -> RunReport:
         raise_fd_limit(files_for(place.target for place in places) + 256)
         self._members = {
             str(i): Member(str(i), place.name, place.rack, self._changed)
             for i, place in enumerate(places)
         }
-        everyone = [self._origin, *self._members.values()]
+        everyone = [*self._origins.members, *self._members.values()]
         self._admission = Admission(everyone, gather=self._options.gather)
         self._activation.expect(self._members.values())
         self._vigil = Vigil(self._options, self._chronicle, everyone, self._admission, self._tick)
@@ -131,10 +139,11 @@ class Run:
             await self._leave(agents, hashing, watch)
             if self._among is None:
                 await connectors.close()
-            self._chronicle.warn_all([*connectors.warnings, *enlistment.warnings])
+            warnings = (*connectors.warnings, *enlistment.warnings, *self._origins.warnings)
+            self._chronicle.warn_all(warnings)
         return await self._chronicle.finished(
             list(self._members.values()),
-            self._origin,
+            self._origins,
             self._source,
             self._activation,
             interrupted=self._interrupted,
@@ -143,9 +152,16 @@ class Run:
         )
 
     def _places(self) -> list[Place]:
+        """The run's hosts; where sources are on hosts, those become the origins."""
         if self._among is not None:
             return self._among.places
-        return choose(self._options, lambda text: self._chronicle.notice("warning", text))
+        wanted = wanted_from(self._options)
+        inventory, places = chosen(self._options, lambda t: self._chronicle.notice("warning", t))
+        if wanted:
+            there = source_places(wanted, self._options, inventory)
+            dests = {name: own_destinations(place, places) for name, place in there.items()}
+            self._origins = Elsewhere(self._options, wanted, there, dests, self._changed)
+        return places
 
     def _enlistment(self, connectors: Connectors) -> Enlistment:
         if self._among is None:
@@ -157,6 +173,8 @@ class Run:
     def _tick(self) -> None:
         if self._conductor is not None:
             self._conductor.tick()
+        if self._remains is not None:
+            self._remains.tick()
 
     async def _hash(self, hosts: int) -> Source:
         loop = asyncio.get_running_loop()
@@ -164,16 +182,7 @@ class Run:
         def hashed(done: int, total: int) -> None:
             loop.call_soon_threadsafe(self._chronicle.hashing, done, total)
 
-        return await asyncio.to_thread(
-            make_manifest,
-            self._options.sources,
-            self._options.chunk_size,
-            hosts,
-            default_place(),
-            hashed,
-            exclude=self._options.exclude,
-            stop=self._over.is_set,
-        )
+        return await self._origins.source(hosts, hashed, self._over.is_set)
 
     async def _deploy(
         self,
@@ -195,24 +204,22 @@ class Run:
         self._source = source
         for note in source.notes:
             self._chronicle.notice("info", note)
+        for host, text in self._origins.left_out():
+            self._chronicle.notice("warning", text, host)
         self._chronicle.source_ready(source)
         identity = RunIdentity(self._run_id, LIFETIME)
         topology = self._chronicle.topology
-        self._conductor = self._conducting(source.manifest, topology)
+        shares, members = self._origins.shares, list(self._members.values())
+        self._conductor = conducting(self._options, source.manifest, topology, shares)
+        if shares is not None:
+            origins = self._origins.members
+            self._remains = Remains(source.manifest, shares, origins, members, self._gone)
         enlistment.ready(source, identity, topology, len(places))
-        begin(enlistment.origin(self._origin, places))
+        for life in self._origins.lives(enlistment, places):
+            begin(life)
         source.sums.start()
         for member in self._members.values():
             await member.settled.wait()
-
-    def _conducting(self, manifest: Manifest, topology: str) -> Conductor | ContactList:
-        loop = asyncio.get_running_loop()
-        if self._options.discovery == "gossip":
-            return ContactList(loop, manifest)
-        fanout = self._options.tree_fanout
-        chunks = manifest.chunks
-        plan = plan_for(topology, ORIGIN, random.Random(), chunks=chunks, fanout=fanout)
-        return Conductor(loop, manifest, plan)
 
     def _refuse_other_content(self, source: Source) -> None:
         expected, found = self._options.expected, source.manifest.digest.hex()
@@ -242,6 +249,7 @@ class Run:
             "ready": self._ready,
             "progress": self._progressed,
             "edge_failed": self._edge_failed,
+            "owns": self._owns,
             "complete": self._complete,
             "verified": self._verified,
             "activated": self._activated,
@@ -315,16 +323,40 @@ class Run:
             return
         admitted = self._admission.lost(member)
         self._activation.lost(self._chronicle.at())
-        if self._conductor is not None and not member.is_origin:
+        alone = member.peer == ORIGIN
+        if self._conductor is not None and not alone:
             self._conductor.leave(member)
             self._join(self._conductor, admitted)
-        if member.is_origin and not self._over.is_set() and not self._all_settled():
+        if self._remains is not None and not self._over.is_set():
+            self._remains.lost()
+            if member.is_origin and member.failure is not None and self._interrupted is None:
+                text = f"{member.name}: sends no more: {member.failure.message}"
+                self._chronicle.warn_all([text])
+        if alone and not self._over.is_set() and not self._all_settled():
             failure = member.failure or HostFailure("agent_lost", "its agent is gone")
             # After a time in which we did not beat, it has left because of us, like the hosts.
             excused = self._vigil is not None and self._vigil.excuses
             if not excused or failure.slug in SOURCE_FAULTS:
                 self._origin_failure = failure
             self._over.set()
+
+    def _owns(self, member: Member, message: dict[str, Any]) -> None:
+        if self._remains is not None:
+            try:
+                self._remains.heard(member, message)
+            except (KeyError, ValueError) as error:
+                member.channel_broken(f"a bitfield that does not fit ({error})")
+
+    def _gone(self, failure: HostFailure) -> None:
+        """Hosts that are not done never will be: something of the content is nowhere any more."""
+        if failure.slug in SOURCE_FAULTS:
+            self._origin_failure = failure
+            self._over.set()
+            return
+        for member in self._members.values():
+            if not member.settled.is_set():
+                member.fail(failure)
+                member.channel.say({"do": "leave"})
 
     def _decided(self, hosts: Sequence[str]) -> None:
         """Before the first host is told to switch: whoever records runs has it when this returns."""
@@ -336,16 +368,8 @@ class Run:
     # -- the end
 
     def _dismiss(self) -> None:
-        """Says why hosts that are not done by now never will be."""
-        again = "deploy again to resume"
-        if self._interrupted is not None:
-            why = HostFailure("interrupted", f"interrupted before this host was done; {again}")
-        elif self._vigil is not None and self._vigil.deadline_passed:
-            why = HostFailure("deadline", f"not done when the deadline passed; {again}")
-        elif self._origin_failure is not None and self._origin_failure.slug == "source_changed":
-            why = HostFailure("source_changed", "the source changed before this host was done")
-        else:
-            why = HostFailure("origin_lost", f"the origin's agent went before it was done; {again}")
+        passed = self._vigil is not None and self._vigil.deadline_passed
+        why = why_over(self._interrupted, self._origin_failure, deadline_passed=passed)
         for member in self._members.values():
             member.dismissed = why
 
@@ -357,35 +381,14 @@ class Run:
     ) -> None:
         """Every agent told to go, every task ended, whatever state they are in."""
         self._over.set()
-        everyone = [self._origin, *self._members.values()]
-        settled = self._activation.settled
-        for member in everyone:
-            if settled:
-                member.channel.say({"do": "settle"})
-            member.channel.say({"do": "leave"})
-        await self._wait_for_leavers(everyone)
-        for task in (*agents, watch):
-            task.cancel()
-        results = await asyncio.gather(*agents, watch, hashing, return_exceptions=True)
+        for origin in self._origins.members:
+            origin.settled.set()  # that it ends now is no failure of its
+        everyone = [*self._origins.members, *self._members.values()]
+        await send_away(everyone, settled=self._activation.settled)
+        error = await end_tasks(agents, watch, hashing)
         if self._conductor is not None:
             await self._conductor.close()
         if self._source is not None and (self._interrupted or self._origin_failure):
             self._source.sums.stop()
-        failed = results[-1]
-        if isinstance(failed, FleetpushError) and not isinstance(failed, SourceChangedError):
-            return  # raised by whoever awaited it
-        for result in results[:-2]:
-            if isinstance(result, InputError):
-                raise result
-            if isinstance(result, Exception):
-                raise FleetpushError(f"internal error: {result!r}") from result
-
-    async def _wait_for_leavers(self, everyone: Sequence[Member]) -> None:
-        # Who was cut loose was told long ago; it holds nobody up and leaves when its connection ends.
-        loose = [m for m in everyone if m.failure is not None and m.failure.slug == "stalled"]
-        running = [m.gone.wait() for m in everyone if m.channel.running and m not in loose]
-        if running:
-            waits = [asyncio.ensure_future(wait) for wait in running]
-            await asyncio.wait(waits, timeout=LEAVE_WITHIN)
-            for wait in waits:
-                wait.cancel()
+        if error is not None:
+            raise error

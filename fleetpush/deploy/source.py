@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fleetpush.deploy.cache import Cache
 from fleetpush.deploy.hashing import changed_source, hash_chunks
@@ -31,6 +31,27 @@ LARGEST_CHUNK = 16 * 1024 * 1024
 """What is chosen at most where the operator does not say: larger ones make peers wait for each other."""
 
 
+class SumsOfFiles(Protocol):
+    """The plain SHA-256 of each file, which takes its time."""
+
+    @property
+    def known(self) -> Sequence[str | None]:
+        """In hex, in the files' order; None where it is not known."""
+
+    def start(self) -> None:
+        """Begins to compute them."""
+
+    @property
+    def over(self) -> bool:
+        """Nothing is computed any more: what is not known by now will not be."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """At most so many seconds, in a thread of its own. Whether all are known."""
+
+    def stop(self) -> None:
+        """What is not known by now stays unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What is deployed. ``name``: the sources as the operator would call them; ``paths``: of the files,
@@ -39,7 +60,7 @@ class Source:
     manifest: Manifest
     name: str
     paths: tuple[Path, ...]
-    sums: Sums
+    sums: SumsOfFiles
     notes: tuple[str, ...] = ()
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fleetpush.deploy.fingerprint import FileIdentity
 from fleetpush.errors import InputError, SourceChangedError
+from fleetpush.inventory.located import located
 from fleetpush.swarm.exclude import Excluded
 from fleetpush.swarm.manifest import MAX_PATH, File
 from fleetpush.swarm.tree import PERMISSIONS, Directory, Link, Tree
@@ -54,7 +55,9 @@ def find_sources(sources: Sequence[str | os.PathLike[str]], exclude: Sequence[st
 
 
 def is_directory(source: str) -> bool:
-    """Whether a source is a tree; what is not there is a file."""
+    """Whether a source is a tree; what is not there is a file, and so is what is on a host."""
+    if located(source) is not None:
+        return False
     return source.endswith("/") or Path(source).is_dir()
 
 
@@ -66,6 +69,9 @@ def means_contents(source: str) -> bool:
 
 def name_of(source: str) -> str:
     """How the operator would call a source: a directory's contents end in a slash."""
+    elsewhere = located(source)
+    if elsewhere is not None:
+        return elsewhere.name
     path = Path(source)
     if means_contents(source):
         return Path(os.path.normpath(path.absolute())).name + "/"

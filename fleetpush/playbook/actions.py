@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fleetpush.inventory import amounts
+from fleetpush.inventory.located import located
 from fleetpush.playbook import readers
 from fleetpush.playbook.model import Template
 
@@ -51,6 +52,11 @@ def _push_where(given: Mapping[str, object]) -> str:
     if "release_dir" in given and "dest" in given:
         return "'dest' and 'release_dir' both say where it goes: leave one out"
     src, dest = given["src"], given.get("dest", "/")
+    for each in src if isinstance(src, tuple) and not isinstance(src, Template) else ():
+        if isinstance(each, str) and located(each) is not None:
+            return (
+                f"'src' {each}: a push takes files of this machine (./{each} for one of that name)"
+            )
     several = isinstance(src, tuple) and not isinstance(src, Template) and len(src) > 1
     if several and isinstance(dest, str) and not dest.endswith("/"):
         return "several sources need a directory: end 'dest' in '/'"

@@ -58,6 +58,7 @@ _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
 _RELEASES = ("agent/releases.py",)
 _TASKS = ("agent/tasks", "agent/cores.py")
 _PROOF = ("agent/proof.py",)
+_SOURCES = ("agent/tasks/sources.py",)
 
 
 def agent_kit(
@@ -67,23 +68,32 @@ def agent_kit(
     releases: bool = False,
     tasks: bool = False,
     full: bool = False,
+    sources: bool = False,
 ) -> Kit:
-    """What an agent of a run is shipped: it has to read all of it, so no more than it may want."""
+    """What an agent of a run is shipped: it has to read all of it, so no more than it may want.
+
+    ``sources``: it has files that are deployed from there, and stays for the tasks about them.
+    """
     parts = (
-        *((gossip, _GOSSIP), (tree, _TREE), (releases, _RELEASES), (tasks, _TASKS)),
+        (gossip, _GOSSIP),
+        (tree, _TREE),
+        (releases, _RELEASES),
+        (tasks, _TASKS),
         (full, _PROOF),
+        (sources, _SOURCES),
     )
     unwanted = [name for wanted, names in parts if not wanted for name in names]
     return Kit(
         "fleetpush.agent.main",
         ("__init__.py", "record.py", "errors.py", "lean", "swarm", "net", "agent"),
         # The first are what only the CLI needs of those.
-        ("swarm/tracker.py", "swarm/plan", _PROBE, *unwanted),
+        ("swarm/tracker.py", "swarm/tracking.py", "swarm/plan", _PROBE, *unwanted),
     )
 
 
 AGENT = agent_kit()
 STAYING = agent_kit(tree=True, releases=True, tasks=True, full=True)
+OF_SOURCES = agent_kit(tree=True, releases=True, tasks=True, full=True, sources=True)
 PROBE = Kit(
     "fleetpush.agent.probe",
     (

@@ -67,7 +67,9 @@ def _of_report(report: RunReport) -> Iterator[_Gauge]:
     prefix = "fleetpush_last_run_"
     yield _Gauge(f"{prefix}content_bytes", "Size of what was deployed.", report.size)
     yield _Gauge(
-        f"{prefix}origin_sent_bytes", "Sent to peers by this machine.", traffic.origin_bytes_sent
+        f"{prefix}origin_sent_bytes",
+        "Sent to peers by this machine, or by the hosts that sources are on.",
+        traffic.origin_bytes_sent,
     )
     yield _Gauge(
         f"{prefix}peers_sent_bytes", "Sent to each other by the hosts.", traffic.peer_bytes_sent

@@ -83,6 +83,10 @@ def facts(report: RunReport) -> Iterable[tuple[str, str]]:
     if report.size and traffic.origin_bytes_sent:
         sent = size(traffic.origin_bytes_sent)
         yield "origin", f"{traffic.origin_bytes_sent / report.size:.2f} copies sent ({sent})"
+    for origin in report.origins:
+        sent = "left out" if origin.status == "left_out" else f"{size(origin.bytes_sent)} sent"
+        lost = ", then lost" if origin.status == "lost" else ""
+        yield "sent from", f"{clean(origin.host)}: {sent}{lost}"
     if timing.activation_spread_s is not None:
         switched = sum(1 for r in report.results if r.activated)
         spread = duration(timing.activation_spread_s)

@@ -14,15 +14,17 @@ def bound_ratio(scenario: Scenario, drawn: list[HostDraw], began_at: float) -> f
 
     - the broadcast of K blocks where each sends one at a time: K - 1 + ceil(log2(N + 1)) block times
       (the origin's last block leaves it K - 1 block times after the first and is then at most doubled a
-      block time). Blocks, not chunks: a block is passed on as soon as it is there;
-    - what the uplinks together can send to all that live: N / (1 + the sum of their rates over B);
+      block time). Blocks, not chunks: a block is passed on as soon as it is there. Of several origins each
+      sends a part of them, but nobody receives all of them in less than K block times;
+    - what the uplinks together can send to all that live: N / (the origins + the sum of their rates over B);
     - a host's own downlink, from when it arrived (``began_at``: when the first byte was sent);
     - a rack's link.
     """
     living = [host for host in drawn if host.dies_at is None]
     blocks = scenario.chunks * scenario.blocks
-    least = (blocks - 1 + ceil(log2(len(living) + 1))) / blocks
-    uplinks = 1 + sum(1 / host.slowness for host in drawn)
+    sent = ceil(blocks / scenario.origins)
+    least = max(1.0, (sent - 1 + ceil(log2(len(living) / scenario.origins + 1))) / blocks)
+    uplinks = scenario.origins + sum(1 / host.slowness for host in drawn)
     late = max(
         max(0.0, host.arrives_at - began_at) / scenario.copy_time + host.slowness for host in living
     )

@@ -21,6 +21,7 @@ from fleetpush.swarm.manifest import BLOCK, DIGEST, File, Manifest
 from fleetpush.swarm.peer import Peer
 from fleetpush.swarm.picker import HandOut, Push, Rarest
 from fleetpush.swarm.plan import plan_for, shape_of
+from fleetpush.swarm.plan.shares import Shares
 
 if TYPE_CHECKING:
     from fleetpush.sim.machine import Way
@@ -62,14 +63,18 @@ class Fleet:
         )
         self._shape = _shape(scenario)
         self._rng = Random(f"peers of {scenario.seed}")
+        everything = bitfield.full(scenario.chunks)
+        names = [ORIGIN, *(f"{ORIGIN}{number}" for number in range(2, scenario.origins + 1))]
+        self._shares = Shares(dict.fromkeys(names, everything))
         plan = plan_for(
             scenario.topology,
             ORIGIN,
             Random(f"plan of {scenario.seed}"),
+            *names[1:],
             chunks=scenario.chunks,
             degree=scenario.degree,
         )
-        self._tracker = tracker.Tracker(plan, ORIGIN)
+        self._tracker = tracker.Tracker(plan, ORIGIN, self._shares)
         self._links = Links(
             self.clock,
             scenario,
@@ -83,13 +88,19 @@ class Fleet:
 
     @property
     def hosts(self) -> list[Machine]:
-        """Those that arrived, without the origin."""
+        """Those that arrived, without the origins."""
         return [m for m in self.machines.values() if m.drawn is not None]
+
+    @property
+    def origins(self) -> list[Machine]:
+        return [m for m in self.machines.values() if m.drawn is None]
 
     def run(self) -> None:
         """Until every host that lives is complete, or the scenario's patience is over."""
         clock = self.clock
         self._joins(None)
+        for name in self._shares.origins[1:]:
+            self._begins(name)
         for drawn in self.drawn:
             clock.at(drawn.arrives_at, self._joins, drawn)
             if drawn.dies_at is not None:
@@ -112,12 +123,17 @@ class Fleet:
         rack = f"rack{drawn.rack}" if drawn is not None and len(self.racks) > 1 else ""
         self.tell_tracker(tracker.Joined(machine.name, rack, 0))
 
-    def _machine(self, drawn: HostDraw | None) -> Machine:
+    def _begins(self, name: str) -> None:
+        """One more origin."""
+        self.machines[name] = self._machine(None, name)
+        self.tell_tracker(tracker.Joined(name, "", 0))
+
+    def _machine(self, drawn: HostDraw | None, name: str = ORIGIN) -> Machine:
         scenario = self.scenario
         origin = drawn is None
         stored = [scenario.blocks if origin else 0] * scenario.chunks
         machine = Machine(
-            drawn.name if drawn else ORIGIN,
+            drawn.name if drawn else name,
             drawn,
             self.racks[drawn.rack] if drawn else None,
             BLOCK / scenario.rate * (drawn.slowness if drawn else 1.0),
@@ -126,7 +142,7 @@ class Fleet:
         machine.peer = Peer(
             self._manifest,
             RUN,
-            _policy(self._shape, scenario.chunks, origin=origin),
+            self._policy(name, origin=origin),
             Random(self._rng.getrandbits(64)),
             have=bitfield.full(scenario.chunks) if origin else 0,
             progress=stored.__getitem__,
@@ -137,6 +153,13 @@ class Fleet:
         )
         machine.handle = machine.peer.handle
         return machine
+
+    def _policy(self, name: str, *, origin: bool) -> Policy:
+        if self._shape.push:
+            return Push()
+        if origin and self._shape.frugal_origin:
+            return HandOut(self.scenario.chunks, self._shares.of(name))
+        return Rarest()
 
     def _dies(self, name: str, _: object = None) -> None:
         machine = self.machines.get(name)
@@ -171,7 +194,10 @@ class Fleet:
             case tracker.Part(_, other):
                 self._links.part(machine, other)
             case tracker.TellHeld(mask):
-                self.feed(machine, events.ChunksHeld(mask))
+                for origin in self.origins:
+                    self.feed(origin, events.ChunksHeld(mask))
+            case tracker.HandOver(_, mask):
+                self.feed(machine, events.ChunksInherited(mask))
             case tracker.Relay(peer, _):
                 self.tell_tracker(tracker.RelayFailed(peer, "no SSH is simulated"))
             case tracker.Release():
@@ -251,9 +277,3 @@ def _shape(scenario: Scenario) -> Shape:
     if scenario.credit is not None:
         shape = shape._replace(credit=scenario.credit * shape.bundle)
     return shape
-
-
-def _policy(shape: Shape, chunks: int, *, origin: bool) -> Policy:
-    if shape.push:
-        return Push()
-    return HandOut(chunks) if origin and shape.frugal_origin else Rarest()

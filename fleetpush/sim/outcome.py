@@ -7,7 +7,7 @@ from time import perf_counter, process_time
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.sim.bound import bound_ratio
-from fleetpush.sim.fleet import ORIGIN, Fleet
+from fleetpush.sim.fleet import Fleet
 from fleetpush.sim.gossip import GossipFleet
 from fleetpush.swarm.manifest import BLOCK
 
@@ -44,7 +44,7 @@ class Outcome:
     completions: tuple[float, ...]
     """When hosts were complete, ascending."""
     origin_copies: float
-    """How many times the content left the origin."""
+    """How many times the content left the origins, all together."""
     copies_per_rack: float
     """How many times it came into a rack from outside, on average; the origin is outside."""
     wasted: float
@@ -102,6 +102,7 @@ class Outcome:
             "chunks": s.chunks,
             "chunk_size": s.chunk_size,
             "size": s.size,
+            "origins": s.origins,
             "topology": s.topology,
             "discovery": s.discovery,
             "seed": s.seed,
@@ -172,7 +173,7 @@ def outcome(fleet: Fleet, wall_s: float, cpu_s: float) -> Outcome:
         unslowed=_last(unslowed, ends),
         bound_ratio=bound_ratio(scenario, fleet.drawn, began_at),
         completions=tuple(sorted(ends.values())),
-        origin_copies=fleet.machines[ORIGIN].sent / blocks,
+        origin_copies=sum(origin.sent for origin in fleet.origins) / blocks,
         copies_per_rack=sum(rack.entered for rack in fleet.racks) / blocks / len(fleet.racks),
         wasted=transport.wasted / blocks / scenario.hosts,
         control_messages=fleet.tally.messages,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
 MAX_HOSTS = 100_000
+MAX_ORIGINS = 10
 MAX_TRANSFERS = 100_000_000
 """Hosts times chunks: more than a day's work, and more than memory holds."""
 
@@ -31,6 +32,8 @@ class Scenario:
     chunks: int = 250
     blocks: int = 4
     """Of 64 KiB, in a chunk."""
+    origins: int = 1
+    """Machines that have everything from the start, each as fast as a host."""
     topology: Literal["mesh", "tree", "star"] = "mesh"
     discovery: Literal["tracker", "gossip"] = "tracker"
     loss: float = 0.0
@@ -55,7 +58,7 @@ class Scenario:
     degree: int | None = None
 
     def __post_init__(self) -> None:
-        at_least_one = ("hosts", "chunks", "blocks", "racks", "slots", "credit")
+        at_least_one = ("hosts", "chunks", "blocks", "racks", "slots", "credit", "origins")
         for name in at_least_one:
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -89,6 +92,10 @@ class Scenario:
             raise UsageError(f"--degree {self.degree}: a mesh needs at least 2")
         if self.degree is not None and self.topology != "mesh":
             raise UsageError(f"--degree is for a mesh; a {self.topology} has none to choose")
+        if self.origins > 1 and (self.topology != "mesh" or self.discovery == "gossip"):
+            raise UsageError("--origins: several are for a mesh with a tracker")
+        if self.origins > MAX_ORIGINS:
+            raise UsageError(f"--origins {self.origins}: at most {MAX_ORIGINS}")
         if self.hosts > MAX_HOSTS:
             raise UsageError(f"--hosts {self.hosts}: at most {MAX_HOSTS:,}")
         if self.chunks > MAX_CHUNKS or self.chunk_size > MAX_CHUNK_SIZE:

@@ -123,6 +123,15 @@ class ChunksHeld(Record):
         self.mask = mask
 
 
+class ChunksInherited(Record):
+    """Chunks that another origin, which is gone, would have handed out."""
+
+    __slots__ = ("mask",)
+
+    def __init__(self, mask: int) -> None:
+        self.mask = mask
+
+
 class TimerFired(Record):
     """The moment that ``Peer.wakeup`` named has come."""
 
@@ -140,6 +149,7 @@ if TYPE_CHECKING:
         SendEnding,
         SendEnded,
         ChunksHeld,
+        ChunksInherited,
         TimerFired,
     ]
 

@@ -10,6 +10,8 @@ Encoded form: ``MAGIC``, a 4-byte length, a JSON head ``{"chunk_size", "files": 
 with sorted keys and no spaces, then 32 bytes a chunk. The manifest's digest is the SHA-256 of all that.
 Where a source is a directory, its files also have ``"mode"`` (permission bits) and ``"mtime"``
 (nanoseconds since 1970), and the head has a ``"tree"`` (``tree``); then there may be no file at all.
+Where the files lie on several machines the head has ``"apart": true``: each begins a chunk of its own, so
+that no chunk needs two machines. Then every file's last chunk may be shorter, and the stream has gaps.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from hashlib import sha256
 from fleetpush.errors import ManifestError
 from fleetpush.lean.json import dumps, loads
 from fleetpush.record import Record
+from fleetpush.swarm import bitfield
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,17 +84,19 @@ class Extent(Record):
 class Manifest:
     """Immutable once made. ``size`` in bytes, ``chunks`` and ``blocks`` are counts.
 
-    ``tree``: what the sources have beside files, None where none of them is a directory.
+    ``tree``: what the sources have beside files, None where none of them is a directory. ``apart``: every
+    file begins a chunk. ``starts``: where in the stream the files begin.
     """
 
     __slots__ = (
-        "_starts",
+        "apart",
         "chunk_digests",
         "chunk_size",
         "chunks",
         "digest",
         "files",
         "size",
+        "starts",
         "tree",
     )
 
@@ -101,14 +106,26 @@ class Manifest:
         chunk_size: int,
         chunk_digests: Sequence[bytes],
         tree: Tree | None = None,
+        *,
+        apart: bool = False,
     ) -> None:
         """Raises ManifestError for sizes, paths or counts that cannot be."""
         _check_geometry(chunk_size, files, tree)
+        if apart and tree is not None:
+            raise ManifestError("a tree whose files lie apart")
         self.files = tuple(files)
         self.tree = tree
+        self.apart = apart
         self.chunk_size = chunk_size
         self.size = sum(f.size for f in self.files)
-        self.chunks = -(-self.size // chunk_size)
+        self.starts: list[int] = []
+        at = 0
+        for f in self.files:
+            self.starts.append(at)
+            at += f.size
+            if apart:
+                at = -(-at // chunk_size) * chunk_size
+        self.chunks = -(-at // chunk_size)
         if self.chunks > MAX_CHUNKS:
             raise ManifestError(f"{self.chunks} chunks, more than {MAX_CHUNKS}: take larger ones")
         self.chunk_digests = tuple(chunk_digests)
@@ -116,11 +133,6 @@ class Manifest:
             len(d) != DIGEST for d in self.chunk_digests
         ):
             raise ManifestError(f"{self.chunks} chunks need as many digests of {DIGEST} bytes")
-        starts, at = [], 0
-        for f in self.files:
-            starts.append(at)
-            at += f.size
-        self._starts = starts
         self.digest = sha256(self.encode()).digest()
 
     @property
@@ -130,7 +142,19 @@ class Manifest:
 
     def chunk_length(self, chunk: int) -> int:
         """Bytes in ``chunk``."""
-        return min(self.chunk_size, self.size - chunk * self.chunk_size)
+        start, end = chunk * self.chunk_size, self.size
+        if self.apart:
+            index = self._file_at(start)
+            end = self.starts[index] + self.files[index].size
+        return min(self.chunk_size, end - start)
+
+    def size_of(self, mask: int) -> int:
+        """Bytes in all the chunks of the bitfield ``mask``."""
+        if self.apart:
+            return sum(map(self.chunk_length, bitfield.chunks(mask)))
+        last = self.chunks - 1
+        short = self.chunk_size - self.chunk_length(last) if mask >> max(0, last) & 1 else 0
+        return bitfield.count(mask) * self.chunk_size - short
 
     def blocks_in(self, chunk: int) -> int:
         """Blocks in ``chunk``."""
@@ -146,7 +170,7 @@ class Manifest:
         index = self._file_at(start)
         while length:
             f = self.files[index]
-            offset = start - self._starts[index]
+            offset = start - self.starts[index]
             part = min(length, f.size - offset)
             if part:
                 found.append(Extent(index, offset, part))
@@ -156,10 +180,10 @@ class Manifest:
         return found
 
     def _file_at(self, position: int) -> int:
-        low, high = 0, len(self._starts) - 1
+        low, high = 0, len(self.starts) - 1
         while low < high:
             middle = (low + high + 1) // 2
-            if self._starts[middle] <= position:
+            if self.starts[middle] <= position:
                 low = middle
             else:
                 high = middle - 1
@@ -173,6 +197,8 @@ class Manifest:
         }
         if self.tree is not None:
             head["tree"] = self.tree.as_json()
+        if self.apart:
+            head["apart"] = True
         packed = dumps(head, sort_keys=True)
         return b"".join((MAGIC, len(packed).to_bytes(4, "big"), packed, *self.chunk_digests))
 
@@ -189,13 +215,14 @@ class Manifest:
             files = [_file(f) for f in head["files"]]
             chunk_size = _natural(head["chunk_size"])
             tree = _tree(head["tree"]) if "tree" in head else None
+            apart = "apart" in head
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ManifestError("a manifest's head is not what it should be") from error
         body = data[head_end:]
         if len(body) % DIGEST or len(body) // DIGEST > MAX_CHUNKS:
             raise ManifestError("a manifest's digests are cut off")
         digests = [body[i : i + DIGEST] for i in range(0, len(body), DIGEST)]
-        manifest = cls(files, chunk_size, digests, tree)
+        manifest = cls(files, chunk_size, digests, tree, apart=apart)
         if manifest.encode() != data:
             raise ManifestError("a manifest that is not in canonical form")
         return manifest

@@ -34,7 +34,8 @@ while much is missing; one frame a chunk and neighbour would cost more than a sm
 class Peer:
     """``slots`` is u, ``credit`` is R, ``bundle`` how many small chunks count as one (see ``plan.Shape``).
 
-    ``progress(chunk)`` counts a chunk's verified blocks.
+    ``progress(chunk)`` counts a chunk's verified blocks. ``frugal``: an origin, which hands out what it has
+    and takes nothing, be it all or a part.
     """
 
     def __init__(
@@ -55,7 +56,8 @@ class Peer:
         self._hello = wire.Hello(wire.VERSION, run, manifest.digest, frugal)
         self._blocks_in = manifest.blocks_in
         self._sender = Sender(self.state, policy)
-        self._receiver = Receiver(self.state, credit)
+        self._receiver = Receiver(self.state, 0 if frugal else credit)
+        self._frugal = frugal
         self._flush_at: float | None = None
         sender, receiver = self._sender, self._receiver
         # Who hears what.
@@ -69,6 +71,7 @@ class Peer:
             events.SendEnding: lambda event, now: sender.ending(event),
             events.SendEnded: lambda event, now: sender.ended(event),
             events.ChunksHeld: lambda event, now: sender.held(event.mask),
+            events.ChunksInherited: lambda event, now: sender.inherited(event.mask),
             events.TimerFired: self._timer,
         }
         self._greetings: dict[type, Callable[[Neighbour, Any, float], None]] = {
@@ -138,7 +141,8 @@ class Peer:
         n.told = state.have
         state.send(event.peer, self._hello)
         state.send(event.peer, wire.Bitfield(bitfield.to_bytes(state.have, state.chunks)))
-        self._receiver.watch(now)
+        if not self._frugal:
+            self._receiver.watch(now)
 
     def _edge_changed(self, event: events.EdgeChanged, now: float) -> None:
         n = self.state.neighbours.get(event.peer)
@@ -188,6 +192,7 @@ class Peer:
         else:
             n.met = True
             n.frugal = frame.frugal
+            n.credit = not frame.frugal
 
     def _bitfield_in(self, n: Neighbour, frame: wire.Bitfield, now: float) -> None:
         if n.greeted or not n.met:

@@ -56,6 +56,12 @@ if TYPE_CHECKING:
         def held(self, mask: int) -> None:
             """Somebody in the swarm holds ``mask``."""
 
+        def inherited(self, mask: int) -> None:
+            """An origin that is gone would have handed out ``mask``."""
+
+        def look(self, peer: Holdings) -> bool:
+            """Asked now and then; whether it wants to be asked again."""
+
         def asked(self, n: Neighbour, chunk: int) -> None:
             """``n`` made no progress for a while and wants ``chunk`` of us."""
 
@@ -109,15 +115,28 @@ class Rarest:
     def held(self, mask: int) -> None:
         """The neighbours' bitfields tell it all."""
 
+    def inherited(self, mask: int) -> None:
+        """Nobody waits for a turn: whoever lacks it is offered it."""
+
+    def look(self, peer: Holdings) -> bool:
+        return False
+
     def asked(self, n: Neighbour, chunk: int) -> None:
         """It is offered what it lacks anyway."""
 
 
 class HandOut:
-    """The mesh's origin: ``todo`` holds the chunks that nobody is known to have."""
+    """The mesh's origin: ``todo`` holds the chunks that nobody is known to have.
 
-    def __init__(self, chunks: int) -> None:
-        self.todo = bitfield.full(chunks)
+    Of several origins each has a ``share`` of the chunks. One that is done with its own takes half of what is
+    left of a slower one's: from the far end, so that they meet.
+    """
+
+    def __init__(self, chunks: int, share: int | None = None) -> None:
+        self._shares = share is not None
+        self._idle = False
+        """It was when it looked last."""
+        self.todo = bitfield.full(chunks) if share is None else share
         self._turn = 0
         self._cut_off: dict[str, int] = {}
         """Neighbours that had to ask, and what they had then. They may have no link but ours, or stand with
@@ -180,6 +199,28 @@ class HandOut:
     def held(self, mask: int) -> None:
         self.todo &= ~mask
 
+    def inherited(self, mask: int) -> None:
+        """What neighbours have of it leaves ``todo`` at the next offer."""
+        self.todo |= mask
+
+    def look(self, peer: Holdings) -> bool:
+        if not self._shares:
+            return False
+        left, busy = peer.have, False
+        for n in peer.neighbours.values():
+            left &= ~(n.has | n.sent)
+            busy = busy or bool(n.busy)
+        busy = busy or bool(self.todo & left)
+        if not left:
+            return False
+        # What another has just sent is on its way through the swarm: it is no news yet, and not left.
+        if not busy and self._idle and peer.neighbours:
+            count = bitfield.count(left)
+            self.todo |= bitfield.of(list(bitfield.chunks(left))[count // 2 :])
+        else:
+            self._idle = not busy
+        return True
+
 
 class Push:
     """A parent pushes to its children in order; one bundle at a time to each."""
@@ -206,6 +247,12 @@ class Push:
 
     def held(self, mask: int) -> None:
         """A child's bitfield says what it lacks."""
+
+    def inherited(self, mask: int) -> None:
+        """It pushes all there is anyway."""
+
+    def look(self, peer: Holdings) -> bool:
+        return False
 
     def asked(self, n: Neighbour, chunk: int) -> None:
         """It is sent what it lacks anyway."""

@@ -77,6 +77,10 @@ class Sender:
     def held(self, mask: int) -> None:
         self._policy.held(mask)
 
+    def inherited(self, mask: int) -> None:
+        self._policy.inherited(mask & self._state.have)
+        self.fill_slots()
+
     def withdraw(self, chunk: int) -> None:
         """``chunk`` is not coming in any more: whoever we pass it on to must look elsewhere."""
         for n in self._state.neighbours.values():
@@ -203,6 +207,8 @@ class Sender:
                 if not n.stuck and state.now - n.moved_at >= limit:
                     n.stuck = True
                     n.credit = False
+        if self._policy.look(state):
+            self._check_later()
         self.fill_slots()
 
     def _usual(self) -> float:

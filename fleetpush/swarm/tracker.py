@@ -3,15 +3,33 @@
 It lives in the CLI process and never decides a single chunk. Edges come from the plan; the tracker turns
 them into introductions, tries the other direction when a dial fails, asks for a relay through SSH when
 neither works with the origin, and lets the plan find another neighbour otherwise. Where that leaves hosts
-without any way to the origin (a firewall between sites, a host nobody reaches), it joins them to it.
+without any way to the content (a firewall between sites, a host nobody reaches), it joins them to an origin.
+
+There may be several origins, each with a part of the content or all of it (``plan.shares``).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple, Union
-
 from fleetpush.swarm.events import Edge
 from fleetpush.swarm.plan.link import Link, pair
+from fleetpush.swarm.tracking import (
+    DialFailed,
+    Effect,
+    Event,
+    Finished,
+    HandOver,
+    Introduce,
+    Isolated,
+    Joined,
+    Left,
+    LinksCounted,
+    Part,
+    Relay,
+    RelayFailed,
+    Release,
+    TellHeld,
+    Tick,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from fleetpush.swarm.plan import Plan
+    from fleetpush.swarm.plan.shares import Shares
 
 LINK_WITHIN = 10.0
 """Seconds after joining in which a host must have a link, else it is served over SSH."""
@@ -32,98 +51,26 @@ BRIDGES = 4
 MAX_FAILED_BRIDGES = 16
 """After so many refusals to forward, the rest of those hosts is not asked."""
 
-
-class Joined(NamedTuple):
-    """``peer`` is ready to trade and holds ``have`` (a set of chunks) already."""
-
-    peer: str
-    rack: str
-    have: int
-
-
-class Left(NamedTuple):
-    """``peer`` is gone."""
-
-    peer: str
-
-
-class DialFailed(NamedTuple):
-    """``peer`` could not reach ``other``, or not any more."""
-
-    peer: str
-    other: str
-
-
-class LinksCounted(NamedTuple):
-    """``peer`` has ``links`` standing links."""
-
-    peer: str
-    links: int
-
-
-class Finished(NamedTuple):
-    """``peer`` has everything and has done all it was asked to: it stays only to serve others."""
-
-    peer: str
-
-
-class RelayFailed(NamedTuple):
-    """No channel through SSH to ``peer`` either."""
-
-    peer: str
-    reason: str
-
-
-class Tick(NamedTuple):
-    """Time has passed; wanted about once a second."""
-
-
-Event = Union[Joined, Left, DialFailed, LinksCounted, Finished, RelayFailed, Tick]
-
-
-class Introduce(NamedTuple):
-    """Tell ``peer`` of its neighbour ``other``: to ``dial`` it or to await its call."""
-
-    peer: str
-    other: str
-    edge: Edge
-    dial: bool
-
-
-class Part(NamedTuple):
-    """Tell ``peer`` that ``other`` is its neighbour no more."""
-
-    peer: str
-    other: str
-
-
-class Relay(NamedTuple):
-    """Open a channel through SSH from the origin to ``peer``."""
-
-    peer: str
-    edge: Edge
-
-
-class TellHeld(NamedTuple):
-    """Tell the origin which chunks some host holds already."""
-
-    mask: int
-
-
-class Release(NamedTuple):
-    """``peer`` is of no more use to anybody: it may leave now."""
-
-    peer: str
-
-
-class Isolated(NamedTuple):
-    """Nobody who has the content reaches ``peer``: it fails, by name."""
-
-    peer: str
-    reason: str
-
-
-Effect = Union[Introduce, Part, Relay, TellHeld, Release, Isolated]
+__all__ = (
+    "LINK_WITHIN",
+    "DialFailed",
+    "Effect",
+    "Event",
+    "Finished",
+    "HandOver",
+    "Introduce",
+    "Isolated",
+    "Joined",
+    "Left",
+    "LinksCounted",
+    "Part",
+    "Relay",
+    "RelayFailed",
+    "Release",
+    "TellHeld",
+    "Tick",
+    "Tracker",
+)
 
 
 class _Member:
@@ -134,7 +81,7 @@ class _Member:
         "joined_at",
         "links",
         "rack",
-        "relay_failed",
+        "refused",
         "relayed",
     )
 
@@ -145,18 +92,26 @@ class _Member:
         self.failed_edges = 0
         self.relayed = False
         self.finished = False
-        self.relay_failed = ""
-        """Why, if it did."""
+        self.refused: dict[str, str] = {}
+        """The origins that it can have no link to, and why."""
         self.isolated = False
         """Reported as such."""
 
 
 class Tracker:
-    """``origin`` joins like any peer, with everything it has."""
+    """``origin`` joins like any peer, with everything it has; ``shares`` has them all if there are several.
 
-    def __init__(self, plan: Plan, origin: str) -> None:
+    ``relays``: the origin is where the connections are, and may be linked through them.
+    """
+
+    def __init__(
+        self, plan: Plan, origin: str, shares: Shares | None = None, *, relays: bool = True
+    ) -> None:
         self._plan = plan
         self._origin = origin
+        self._shares = shares
+        self._origins = (origin,) if shares is None else shares.origins
+        self._relays = relays
         self._members: dict[str, _Member] = {}
         self._dialed: dict[tuple[str, str], list[str]] = {}
         """Standing introductions: who was told to dial, in order of trial."""
@@ -193,14 +148,20 @@ class Tracker:
             self._left(Left(event.peer), now)
         self._members[event.peer] = _Member(event.rack, now)
         self._plan.join(event.peer, event.rack)
-        if event.peer != self._origin:
+        if event.peer not in self._origins:
             self._held |= event.have
-        fresh = self._held if event.peer == self._origin else event.have
-        if fresh and self._origin in self._members:
+        fresh = self._held if event.peer in self._origins else event.have
+        if fresh and self._present():
             self._out.append(TellHeld(fresh))
         self._announce(newcomer=event.peer)
 
+    def _present(self) -> list[str]:
+        return [origin for origin in self._origins if origin in self._members]
+
     def _left(self, event: Left, now: float) -> None:
+        if self._shares is not None:
+            for other, mask in self._shares.leave(event.peer).items():
+                self._out.append(HandOver(other, mask))
         if self._members.pop(event.peer, None) is None:
             return
         self._plan.leave(event.peer)
@@ -212,7 +173,7 @@ class Tracker:
 
     def _finished(self, event: Finished, now: float) -> None:
         member = self._members.get(event.peer)
-        if member is None or event.peer == self._origin:
+        if member is None or event.peer in self._origins:
             return
         member.finished = True
         for peer in self._plan.finished(event.peer):
@@ -225,7 +186,7 @@ class Tracker:
         """Makes known what the plan changed; ``relayed`` is introduced otherwise."""
         links = self._plan.links
         changes = dict(links.take_changes())
-        if newcomer == self._origin:
+        if newcomer in self._origins:
             changes.update((key, links.get(key)) for key in links.pairs() if newcomer in key)
         for key, link in changes.items():
             if key == relayed:
@@ -240,9 +201,14 @@ class Tracker:
 
     def _first_dialer(self, key: tuple[str, str], newcomer: str | None) -> str:
         """The origin dials; among hosts the newcomer does, so that its peers are ready for it."""
-        if self._origin in key:
-            return self._origin
+        origin = self._origin_in(key)
+        if origin:
+            return origin
         return newcomer if newcomer in key and newcomer is not None else key[1]
+
+    def _origin_in(self, key: tuple[str, str]) -> str:
+        """ "" where both are hosts."""
+        return next((peer for peer in key if peer in self._origins), "")
 
     def _introduce(self, key: tuple[str, str], link: Link, dialer: str) -> None:
         a, b = key
@@ -277,9 +243,14 @@ class Tracker:
             return
         for peer in key:
             self._members[peer].failed_edges += 1
-        if self._origin in key:
-            host = key[0] if key[1] == self._origin else key[1]
-            if self._members[host].relayed:
+        origin = self._origin_in(key)
+        if origin:
+            host = key[0] if key[1] == origin else key[1]
+            if not self._relays:
+                self._refuse(
+                    host, origin, "no link runs through SSH where the sources are on hosts"
+                )
+            elif self._members[host].relayed:
                 self._relay_failed(RelayFailed(host, "the link through SSH broke"), now)
             else:
                 self._relay(host)
@@ -290,34 +261,67 @@ class Tracker:
         for peer in key:
             member = self._members[peer]
             if not member.links and member.failed_edges >= MAX_FAILED_EDGES:
-                self._adopt(peer, now)
+                self._reach(peer, now)
 
-    def _adopt(self, peer: str, now: float) -> None:
-        """Joins ``peer`` to the origin, which dials it first as ever."""
-        key = pair(peer, self._origin)
+    def _reach(self, peer: str, now: float) -> None:
+        """``peer`` has no link that stands: one to an origin must do."""
         member = self._members[peer]
-        if key in self._dialed or member.relayed or self._origin not in self._members:
+        if member.refused.keys() >= set(self._origins):
+            self._isolate(peer, next(iter(member.refused.values())))
+            return
+        untried = [origin for origin in self._present() if origin not in member.refused]
+        asked = [origin for origin in untried if pair(peer, origin) in self._dialed]
+        if asked and self._relays:
+            self._relay(peer)
+        elif asked:
+            self._refuse(peer, asked[0], f"no link came about within {LINK_WITHIN:.0f} s")
+        elif untried:
+            self._adopt(peer, untried[0], now)
+
+    def _adopt(self, peer: str, origin: str, now: float) -> None:
+        """Joins ``peer`` to ``origin``, which dials it first as ever."""
+        member = self._members[peer]
+        if pair(peer, origin) in self._dialed or member.relayed or origin not in self._members:
             return
         member.joined_at = now
-        self._plan.adopt(peer)
+        self._plan.adopt(peer, origin)
         self._announce()
 
     def _bridge(self, now: float) -> None:
-        """Gives the origin a few links to each set of hosts that its data has no way to."""
+        """Gives the origins a few links to each set of hosts that their data has no way to."""
         self._torn = False
-        for part in self._plan.links.parts(self._members):
-            if self._origin in part or any(self._members[p].finished for p in part):
+        hosts = [peer for peer in self._members if peer not in self._origins]
+        for part in self._plan.links.parts(hosts):
+            if any(self._members[p].finished for p in part):
                 continue
-            island = sorted(part)
-            untried = [p for p in island if not self._members[p].relay_failed]
-            refused = len(island) - len(untried)
-            if untried and refused < MAX_FAILED_BRIDGES:
-                for peer in untried[:BRIDGES]:
-                    self._adopt(peer, now)
-                continue
-            reasons = [self._members[p].relay_failed for p in island]
-            for peer in island:
-                self._isolate(peer, next(filter(None, reasons)))
+            wanted = self._lacked(part)
+            for origin in self._present() if wanted else ():
+                if self._holds(origin) & wanted and self._join_some(sorted(part), origin, now):
+                    wanted &= ~self._holds(origin)
+            reasons = [why for p in sorted(part) for why in self._members[p].refused.values()]
+            for peer in sorted(part) if wanted and reasons else ():
+                self._isolate(peer, reasons[0])
+
+    def _holds(self, origin: str) -> int:
+        return 1 if self._shares is None else self._shares.holds(origin)
+
+    def _lacked(self, part: set[str]) -> int:
+        """What origins have that no origin next to ``part`` has."""
+        lacked = near = 0
+        for origin in self._present():
+            lacked |= self._holds(origin)
+            if any(pair(origin, peer) in self._plan.links for peer in part):
+                near |= self._holds(origin)
+        return lacked & ~near
+
+    def _join_some(self, island: list[str], origin: str, now: float) -> bool:
+        """Whether any of them may have a link to ``origin``; a few are given one then."""
+        untried = [p for p in island if origin not in self._members[p].refused]
+        if not untried or len(island) - len(untried) >= MAX_FAILED_BRIDGES:
+            return False
+        for peer in untried[:BRIDGES]:
+            self._adopt(peer, origin, now)
+        return True
 
     def _relay(self, peer: str) -> None:
         member = self._members[peer]
@@ -326,7 +330,7 @@ class Tracker:
         member.relayed = True
         key = pair(peer, self._origin)
         if key not in self._plan.links:
-            self._plan.adopt(peer)
+            self._plan.adopt(peer, self._origin)
         link = self._plan.links.get(key)
         if link is None:
             return
@@ -341,17 +345,20 @@ class Tracker:
         self._out.append(Relay(peer, Edge(sends, link.stripes, local=False)))
 
     def _relay_failed(self, event: RelayFailed, now: float) -> None:
-        member = self._members.get(event.peer)
-        if member is None:
-            return
-        member.relay_failed = event.reason
+        if event.peer in self._members:
+            self._refuse(event.peer, self._origin, event.reason)
+
+    def _refuse(self, peer: str, origin: str, reason: str) -> None:
+        """There is no link between these two, and will be none."""
+        refused = self._members[peer].refused
+        refused[origin] = reason
         self._torn = True
-        self._plan.unreachable(self._origin, event.peer)
+        self._plan.unreachable(origin, peer)
         links = self._plan.links
-        stuck = pair(self._origin, event.peer) in links or not links.has_any(event.peer)
+        stuck = pair(origin, peer) in links or not links.has_any(peer)
         self._announce()
-        if stuck:  # else its other edges may do: see _tick
-            self._isolate(event.peer, event.reason)
+        if stuck and refused.keys() >= set(self._origins):  # else other edges may do: see _tick
+            self._isolate(peer, reason)
 
     def _isolate(self, peer: str, reason: str) -> None:
         if not self._members[peer].isolated:
@@ -367,15 +374,10 @@ class Tracker:
 
     def _tick(self, event: Tick, now: float) -> None:
         for peer, member in list(self._members.items()):
-            if peer == self._origin or member.links or now - member.joined_at <= LINK_WITHIN:
-                continue
-            if member.relay_failed:
-                self._isolate(peer, member.relay_failed)
-            elif pair(peer, self._origin) in self._dialed:
-                self._relay(peer)
-            else:
-                self._adopt(peer, now)
-        if self._torn and self._origin in self._members:
+            late = not member.links and now - member.joined_at > LINK_WITHIN
+            if late and peer not in self._origins:
+                self._reach(peer, now)
+        if self._torn and self._present():
             self._bridge(now)
         self._plan.tick()
         self._announce()

@@ -159,6 +159,12 @@ BAD = {
     "empty racks": (["--racks", "9"], 2, "empty"),
     "undersubscribed": (["--oversubscription", "0.5"], 2, "--oversubscription"),
     "not a number": (["--oversubscription", "nan"], 2, "--oversubscription"),
+    "several origins of a tree": (
+        ["--origins", "2", "--topology", "tree"],
+        2,
+        "mesh with a tracker",
+    ),
+    "too many origins": (["--origins", "11"], 2, "at most 10"),
     "an endless latency": (["--latency", "9" * 400], 2, "no such time"),
     "more than memory holds": (["--hosts", "90000", "--chunks", "90000"], 2, "at most"),
     "no slots": (["--slots", "0"], 2, "--slots 0"),

@@ -53,6 +53,7 @@ CASES: dict[str, tuple[str, int, str]] = {
     "keyword with a dash": (play("max-fail-percentage: 2"), 2, "did you mean 'max_fail_percentage'?"),
     "like nothing": (play("xyzzy: 2"), 2, "a play has no 'xyzzy': there are any_errors_fatal, become"),
     "keyword of a task": (play("when: x"), 2, "'when' is for a task: put it under 'tasks'"),
+    "source on a host": (task("push: {src: 'nas1:/a'}"), 3, "nas1:/a: a push takes files of this machine"),
     "action in a play": (play("push: x"), 2, "'push' is for a task: put it under 'tasks'"),
     "serial is a word": (play("serial: many"), 2, "'serial': 'many' is no batch size; write 5, '30%'"),
     "serial is negative": (play("serial: -1"), 2, "is no batch size"),

@@ -244,3 +244,10 @@ def test_a_mesh_of_a_smaller_degree_has_fewer_links():
         return max(len(m.sessions) for m in fleet.hosts)
 
     assert most(4) < most(20)
+
+
+def test_several_origins_send_one_copy_between_them():
+    found = simulate(Scenario(hosts=12, chunks=40, blocks=1, origins=3))
+    assert found.completed == 12
+    assert found.origin_copies == pytest.approx(1.0, abs=0.05)
+    assert found.ratio >= found.bound_ratio >= 1.0

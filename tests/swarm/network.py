@@ -13,6 +13,7 @@ from itertools import count
 
 from fleetpush.swarm import bitfield, events, tracker, wire
 from fleetpush.swarm.plan import plan_for, shape_of
+from fleetpush.swarm.plan.shares import Shares
 from tests.swarm.parts import ORIGIN, Host, Link, Session, manifest_of
 
 LATENCY = 0.0005
@@ -28,15 +29,26 @@ class Network:
     """``run`` plays what was scheduled with ``at``; time is ``now``, in seconds."""
 
     def __init__(
-        self, topology: str, chunks: int, *, seed=0, blocks=4, fanout=None, check_every=1
+        self,
+        topology: str,
+        chunks: int,
+        *,
+        seed=0,
+        blocks=4,
+        fanout=None,
+        check_every=1,
+        holdings=None,
     ) -> None:
+        """``holdings``: of several origins, ORIGIN first, what each has."""
         self.now = 0.0
         self.seed = seed
         self.manifest = manifest_of(chunks, blocks)
         self.shape = shape_of(topology, self.manifest.chunk_size)
         rng = random.Random(seed)
-        self.plan = plan_for(topology, ORIGIN, rng, chunks=max(chunks, 1), fanout=fanout)
-        self.tracker = tracker.Tracker(self.plan, ORIGIN)
+        self.shares = Shares(holdings) if holdings else None
+        others = list(holdings or [ORIGIN])[1:]
+        self.plan = plan_for(topology, ORIGIN, rng, *others, chunks=max(chunks, 1), fanout=fanout)
+        self.tracker = tracker.Tracker(self.plan, ORIGIN, self.shares, relays=not holdings)
         self.hosts: dict[str, Host] = {}
         self.blocked: set[tuple[str, str]] = set()
         """(who dials, whom) that never succeeds."""
@@ -66,16 +78,17 @@ class Network:
         self.join(name, **how)
 
     def join(self, name: str, *, have: int = 0, rack: str = "") -> None:
+        share = None
+        if self.shares is not None and name.startswith(ORIGIN):
+            have, share = self.shares.holds(name), self.shares.of(name)
+        elif name == ORIGIN:
+            have = bitfield.full(self.manifest.chunks)
         host = self.hosts[name] = Host(
-            name,
-            self.manifest,
-            self.shape,
-            bitfield.full(self.manifest.chunks) if name == ORIGIN else have,
-            seed=self.seed,
+            name, self.manifest, self.shape, have, seed=self.seed, share=share
         )
         if host.peer.complete:
             host.completed_at = self.now
-        self._tell(tracker.Joined(name, rack, have))
+        self._tell(tracker.Joined(name, rack, 0 if name.startswith(ORIGIN) else have))
 
     def die(self, name: str, *, noticed: float = 0.05) -> None:
         """Its links break at once; the tracker hears of it later."""
@@ -133,16 +146,19 @@ class Network:
         return [*self.living, *(self.hosts[name] for name in self.released)]
 
     def _finished(self) -> bool:
-        return not any(
-            h.alive and h.frozen is None and not h.peer.complete for h in self.hosts.values()
-        )
+        return not self._unfinished()
 
     def _unfinished(self) -> list[Host]:
-        return [h for h in self.living if h.frozen is None and not h.peer.complete]
+        return [
+            h
+            for h in self.living
+            if h.frozen is None and not h.peer.complete and not h.name.startswith(ORIGIN)
+        ]
 
     def copies(self) -> float:
-        """How many times the content left the origin."""
-        return self.hosts[ORIGIN].sent / self.manifest.size if self.manifest.size else 0.0
+        """How many times the content left the origins."""
+        sent = sum(h.sent for h in self.hosts.values() if h.name.startswith(ORIGIN))
+        return sent / self.manifest.size if self.manifest.size else 0.0
 
     def dump(self) -> str:
         """Who lacks what, and what it waits for."""
@@ -179,8 +195,11 @@ class Network:
             case tracker.Part(peer, other):
                 self._for_host(peer, self._part, peer, other)
             case tracker.TellHeld(mask):
-                if ORIGIN in self.hosts:
-                    self._for_host(ORIGIN, self._feed, self.hosts[ORIGIN], events.ChunksHeld(mask))
+                for name in [n for n in self.hosts if n.startswith(ORIGIN)]:
+                    self._for_host(name, self._feed, self.hosts[name], events.ChunksHeld(mask))
+            case tracker.HandOver(peer, mask):
+                inherited = events.ChunksInherited(mask)
+                self._for_host(peer, lambda: self._feed(self.hosts[peer], inherited))
             case tracker.Relay(peer, edge):
                 if self.relays:
                     self._for_host(ORIGIN, self._announce, ORIGIN, peer, edge, True, True)

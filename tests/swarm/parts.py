@@ -73,14 +73,21 @@ class Host:
     """A peer and what its driver keeps beside it."""
 
     def __init__(
-        self, name: str, manifest: Manifest, shape: Shape, have: int, *, seed: object
+        self,
+        name: str,
+        manifest: Manifest,
+        shape: Shape,
+        have: int,
+        *,
+        seed: object,
+        share: int | None = None,
     ) -> None:
-        origin = name == ORIGIN
+        origin = name.startswith(ORIGIN)
         self.name = name
         self.store = Store(manifest, have)
         policy = Push() if shape.push else Rarest()
         if origin and shape.frugal_origin:
-            policy = HandOut(manifest.chunks)
+            policy = HandOut(manifest.chunks, share)
         self.peer = Peer(
             manifest,
             RUN,

@@ -71,7 +71,7 @@ def test_a_rack_that_does_not_rest_is_not_dealt_to_at_every_tick():
 
 @pytest.mark.parametrize("racks", [1, 2, 5])
 def test_edges_between_racks_carry_what_their_ends_import(racks):
-    plan = Mesh(ORIGIN, random.Random(1), chunks=250)
+    plan = Mesh((ORIGIN,), random.Random(1), chunks=250)
     place = {f"h{n}": f"r{n % racks}" for n in range(40)}
     for peer, rack in place.items():
         plan.join(peer, rack)

@@ -35,8 +35,11 @@ def manifests(draw):
     sizes = st.one_of(st.integers(0, 5), st.integers(0, 6 * BLOCK))
     files = [File(path, draw(sizes)) for path in paths]
     chunk_size = BLOCK * draw(st.integers(1, 4))
-    chunks = -(-sum(f.size for f in files) // chunk_size)
-    return Manifest(files, chunk_size, [sha256(bytes([c])).digest() for c in range(chunks)])
+    apart = draw(st.booleans())
+    ends = [f.size for f in files] if apart else [sum(f.size for f in files)]
+    chunks = sum(-(-end // chunk_size) for end in ends)
+    digests = [sha256(bytes([c % 256])).digest() for c in range(chunks)]
+    return Manifest(files, chunk_size, digests, apart=apart)
 
 
 @given(manifests())
@@ -58,16 +61,34 @@ def test_a_manifest_comes_back_from_its_bytes(manifest):
 @given(manifests(), st.data())
 @settings(max_examples=80, deadline=None)
 def test_extents_cover_exactly_what_was_asked_for(manifest, data):
-    start = data.draw(st.integers(0, manifest.size))
-    length = data.draw(st.integers(0, manifest.size - start))
-    starts = [sum(f.size for f in manifest.files[:i]) for i in range(len(manifest.files))]
+    start, length = 0, 0
+    if (
+        manifest.chunks
+    ):  # never over a gap: what is asked for lies in one chunk, or there are no gaps
+        chunk = data.draw(st.integers(0, manifest.chunks - 1))
+        begins = chunk * manifest.chunk_size
+        end = begins + manifest.chunk_length(chunk) if manifest.apart else manifest.size
+        start = data.draw(st.integers(begins, end))
+        length = data.draw(st.integers(0, end - start))
     at = start
     for extent in manifest.extents(start, length):
         assert extent.length > 0
         assert extent.offset + extent.length <= manifest.files[extent.file].size
-        assert starts[extent.file] + extent.offset == at
+        assert manifest.starts[extent.file] + extent.offset == at
         at += extent.length
     assert at == start + length
+
+
+@given(manifests(), st.data())
+@settings(max_examples=80, deadline=None)
+def test_no_chunk_lies_in_two_files_that_lie_apart(manifest, data):
+    mask = data.draw(st.integers(0, (1 << manifest.chunks) - 1))
+    chunks = [c for c in range(manifest.chunks) if mask >> c & 1]
+    assert manifest.size_of(mask) == sum(map(manifest.chunk_length, chunks))
+    if manifest.apart:
+        for chunk in range(manifest.chunks):
+            length = manifest.chunk_length(chunk)
+            assert len(manifest.extents(chunk * manifest.chunk_size, length)) == 1
 
 
 @given(manifests())

@@ -85,7 +85,7 @@ def play(plan, steps) -> tuple[set[str], set[tuple[str, str]]]:
             plan.unreachable(peer, other)
             cut.add(pair(peer, other))
         elif what == "adopt" and peer in members:
-            plan.adopt(peer)
+            plan.adopt(peer, ORIGIN)
             cut.discard(pair(peer, ORIGIN))
             assert pair(peer, ORIGIN) in plan.links
         for key, link in plan.links.take_changes():
@@ -273,7 +273,7 @@ def test_words_about_strangers_and_the_origin_change_nothing(shape):
     plan.leave("stranger")
     plan.unreachable("stranger", "h1")
     plan.unreachable("stranger", ORIGIN)
-    plan.adopt("stranger")
+    plan.adopt("stranger", ORIGIN)
     assert {key: plan.links.get(key) for key in plan.links.pairs()} == before
     plan.leave(ORIGIN)
     plan.join("late", "")

@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 
     Job = Callable[[dict[str, Any], threading.Event], dict[str, Any]]
 
+
+def _of_sources(name: str) -> Job:
+    """Only an agent whose host has sources is shipped these."""
+
+    def job(arguments: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
+        from fleetpush.agent.tasks import sources
+
+        answer: dict[str, Any] = getattr(sources, name)(arguments, stop)
+        return answer
+
+    return job
+
+
 JOBS: dict[str, Job] = {
     "command": command.run,
     "wait_for": waiting.wait_for,
@@ -27,6 +40,9 @@ JOBS: dict[str, Job] = {
     "roll_back": releasing.roll_back,
     "undo": releasing.undo,
     "settle": releasing.settle,
+    "measure": _of_sources("measure"),
+    "digest": _of_sources("digest"),
+    "sum": _of_sources("plain_sum"),
 }
 """By name: gets its arguments and an event that says it is to stop. Raises HostError, OSError."""
 

@@ -15,6 +15,7 @@ from fleetpush.deploy.options import DeployOptions, SshOptions
 from fleetpush.deploy.walk import means_contents
 from fleetpush.errors import FleetpushError
 from fleetpush.inventory.load import read_extra_vars
+from fleetpush.inventory.located import located
 from fleetpush.inventory.secret import holds_secret
 
 if TYPE_CHECKING:
@@ -64,7 +65,11 @@ def keep(options: DeployOptions, cwd: Path) -> KeptOptions:
 
 
 def _source(source: str, cwd: Path) -> str:
-    """By absolute path; a slash at the end stays, it says that a directory's contents are meant."""
+    """By absolute path; a slash at the end stays, it says that a directory's contents are meant.
+
+    One on a host of the inventory is found there again."""
+    if located(source) is not None:
+        return source
     path = str(cwd / source)
     return path.rstrip("/") + "/" if means_contents(source) else path
 

@@ -36,22 +36,24 @@ def bound_of_run(
     options: DeployOptions,
     observed: float,
     content: Content,
+    *,
+    origins: int = 1,
 ) -> tuple[float | None, str]:
     """Seconds for ``content`` to reach the ``fresh`` hosts, and in a clause what takes that long.
 
-    ``seeds`` had everything before; ``observed`` is the best rate of any one host, in bytes a second, 0 if
-    nobody knows. (None, "") where there is no rate to go by.
+    So many ``origins`` sent it. ``seeds`` had everything before; ``observed`` is the best rate of any one
+    host, in bytes a second, 0 if nobody knows. (None, "") where there is no rate to go by.
     """
     if not any(any(host.rates) for host in (*fresh, *seeds)):
-        return _uniform(len(fresh), options, observed, content)
+        return _uniform(len(fresh), options, observed, content, origins)
     # Nothing is known of a link that was too short in use to be measured: it limits nothing.
     unknown = Rate(observed or math.inf, Grounds.MEASURED)
     given = GivenRates(bwlimit=options.bwlimit, host_bwlimit=options.host_bwlimit)
     network = network_of(fresh, given, unknown=unknown)
     helpers = [machine_of(seed, given, unknown).uplink.value for seed in seeds]
-    if helpers:
-        origin = network.origin_uplink
-        network = replace(network, origin_uplink=origin._replace(value=origin.value + sum(helpers)))
+    origin = network.origin_uplink
+    together = origin._replace(value=origins * origin.value + sum(helpers))
+    network = replace(network, origin_uplink=together)
     found = limits(network, content)
     if not found:
         return 0.0, ""
@@ -60,7 +62,7 @@ def bound_of_run(
 
 
 def _uniform(
-    hosts: int, options: DeployOptions, observed: float, content: Content
+    hosts: int, options: DeployOptions, observed: float, content: Content, origins: int
 ) -> tuple[float | None, str]:
     """Every link as good as the best one seen, or as the limits let it be."""
     limit = options.bwlimit or options.host_bwlimit
@@ -68,5 +70,5 @@ def _uniform(
     if not rate.value:
         return None, ""
     machines = tuple(Machine(str(number), "", rate, rate) for number in range(hosts))
-    found = limits(Network(rate, machines), content)
+    found = limits(Network(rate._replace(value=origins * rate.value), machines), content)
     return (found[0].seconds if found else 0.0), _SOURCE[rate.grounds]

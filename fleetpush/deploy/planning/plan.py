@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.fleet import choose
+from fleetpush.deploy.named_sources import refuse_here
 from fleetpush.deploy.planning.bound import Content, limits, slow_hosts
 from fleetpush.deploy.planning.network import Grounds, Rate, network_of
 from fleetpush.deploy.planning.prediction import blind, predict
@@ -73,6 +74,7 @@ def make_plan(
     UsageError as ``deploy`` does before it touches a host.
     """
     topology = choose_topology(options.topology, options.tree_fanout, options.discovery)
+    refuse_here(options, "plan")
     places = choose(options, warn)
     layout, notes = layout_of(options.sources, options.chunk_size, len(places), options.exclude)
     processor = _measured(options, warn) if cpu is None else None

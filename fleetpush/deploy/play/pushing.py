@@ -14,7 +14,8 @@ from fleetpush.deploy.play.watching import PushWatch
 from fleetpush.deploy.results import HostStatus
 from fleetpush.deploy.runner import Run
 from fleetpush.deploy.sessions.enlistment import Gathering
-from fleetpush.errors import HostFailure
+from fleetpush.errors import HostFailure, InputError
+from fleetpush.inventory.located import located
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -75,6 +76,11 @@ class Pushes:
     def _deploy_options(self, given: Mapping[str, Any]) -> DeployOptions:
         names = {field.name for field in fields(DeployOptions)}
         said = {name: value for name, value in given.items() if name in names}
+        for source in given["src"]:
+            if located(source) is not None:
+                raise InputError(
+                    f"push: {source}: it takes files of this machine (./{source} for one of that name)"
+                )
         return DeployOptions(
             sources=tuple(given["src"]),
             inventories=self._options.inventories,

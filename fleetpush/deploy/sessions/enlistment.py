@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fleetpush.deploy.enlist import Enlistment
 from fleetpush.deploy.progress import HostPhase
@@ -51,14 +51,6 @@ class SessionEnlistment(Enlistment):
         member.channel = session.lend(member)
         member.connection = session.connection
         member.connected()
-
-    async def _begin(
-        self, member: Member, config: dict[str, Any], manifest: bytes, target: Target
-    ) -> None:
-        if member.is_origin:
-            await super()._begin(member, config, manifest, target)
-        else:
-            member.channel.say({"do": "push", "config": config, "manifest": manifest.hex()})
 
     async def _let_go(self, member: Member) -> None:
         if member.is_origin:

@@ -27,9 +27,13 @@ QUIT_WITHIN = 10.0
 
 
 class Session:
-    """``failure``: why nothing more can be asked of it. Every method runs in the event loop."""
+    """``failure``: why nothing more can be asked of it; ``kit``: what its agent is shipped.
 
-    def __init__(self, name: str, target: Target) -> None:
+    Every method runs in the event loop.
+    """
+
+    def __init__(self, name: str, target: Target, kit: bootstrap.Kit = bootstrap.STAYING) -> None:
+        self._kit = kit
         self.name = name
         self.target = target
         self.connection: Connection | None = None
@@ -70,13 +74,13 @@ class Session:
         """Starts the agent over the connection that there is. Raises HostError."""
         assert self.connection is not None
         try:
-            line = bootstrap.command(self.target.python, bootstrap.STAYING)
+            line = bootstrap.command(self.target.python, self._kit)
             process = await become.start(self.connection, line, self._channel, self.target.become)
         except HostError as error:
             self._fail(error.failure)
             raise
         config = {"stays": True, "marker": self._channel.marker}
-        self._channel.attach(process, bootstrap.payload(config, b"", bootstrap.STAYING))
+        self._channel.attach(process, bootstrap.payload(config, b"", self._kit))
         try:
             async with asyncio.timeout(UP_WITHIN):
                 await self._up.wait()
@@ -165,7 +169,7 @@ class Session:
             elif self._lent is not None and kind == "bye":
                 lent, self._lent = self._lent, None
                 lent.over(0, "")
-            elif self._lent is not None and kind != "beat":
+            elif self._lent is not None:
                 self._lent.member.heard(message)
         except (KeyError, TypeError, ValueError) as error:
             self.channel_broken(f"a {kind!r} message that makes no sense ({error})")

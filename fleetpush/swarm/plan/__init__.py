@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fleetpush.swarm.plan.link import Links
 
     class Plan(Protocol):
-        """``adopt`` joins a host to the origin whatever the topology would say; ``finished`` names those that
+        """``adopt`` joins a host to an origin whatever the topology would say; ``finished`` names those that
         nobody needs any more."""
 
         links: Links
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
         def finished(self, peer: str) -> list[str]: ...
 
-        def adopt(self, peer: str) -> None: ...
+        def adopt(self, peer: str, origin: str) -> None: ...
 
 
 class Shape(NamedTuple):
@@ -68,15 +68,15 @@ def plan_for(
     topology: str,
     origin: str,
     rng: Rng,
-    *,
+    *others: str,
     chunks: int = 1000,
     fanout: int | None = None,
     degree: int | None = None,
 ) -> Plan:
     """The plan for ``topology`` and so many ``chunks``; ``fanout`` asks for the plain N-ary tree, ``degree``
-    for so many neighbours in a mesh."""
+    for so many neighbours in a mesh. Only a mesh has ``others`` that are origins, too."""
     if topology == "star":
         return Star(origin)
     if topology == "tree":
         return Tree(origin, stripes=1, fanout=fanout) if fanout else Tree(origin)
-    return Mesh(origin, rng, chunks, degree)
+    return Mesh((origin, *others), rng, chunks, degree)

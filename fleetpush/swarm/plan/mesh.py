@@ -6,7 +6,8 @@ would be a long band). Whoever is still short when the next tick comes gets the 
 broken, as a union of random Hamiltonian cycles would when it grows.
 With racks, every host has more neighbours inside its rack, and some outside; over those edges goes only what
 the host imports (see ``importers``), so that a rack's uplink carries little more than one copy.
-The origin is joined to the first hosts, in distinct racks while there are some.
+Each origin is joined to the first hosts, in distinct racks while there are some, rather to those that no
+other origin is joined to.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from fleetpush.swarm.plan.link import Links, pair
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from fleetpush.swarm.picker import Rng
 
@@ -44,14 +45,17 @@ class Mesh:
     ``degree`` is the number of neighbours; without it ``chunks`` decides.
     """
 
-    def __init__(self, origin: str, rng: Rng, chunks: int, degree: int | None = None) -> None:
+    def __init__(
+        self, origins: Sequence[str], rng: Rng, chunks: int, degree: int | None = None
+    ) -> None:
         self._grows = degree is not None or chunks >= FEW_CHUNKS
         """Whether more links than a newcomer makes are worth their handshakes."""
         self._degree = degree or (DEGREE if chunks >= FEW_CHUNKS else FEW_DEGREE)
-        self._origin = origin
+        self._in_turn = tuple(origins)
+        self._origins = frozenset(origins)
         self._rng = rng
         self._racks: dict[str, str] = {}
-        self._neighbours: dict[str, set[str]] = {origin: set()}
+        self._neighbours: dict[str, set[str]] = {origin: set() for origin in origins}
         self._everyone = _Pool(rng)
         self._rack_pools: dict[str, _Pool] = {}
         self._several = 0
@@ -66,7 +70,7 @@ class Mesh:
         self.links = Links()
 
     def join(self, peer: str, rack: str) -> None:
-        if peer == self._origin or peer in self._racks:
+        if peer in self._origins or peer in self._racks:
             return
         self._racks[peer] = rack
         self._neighbours[peer] = set()
@@ -77,7 +81,7 @@ class Mesh:
         self._reflow(self._importers.join(rack, peer))
         inside, outside = self._goals()
         self._connect(peer, max(1, inside // 2), outside // 2)
-        self._top_up_origin()
+        self._top_up_origins()
 
     def tick(self) -> None:
         """Gives those that were joined since the last tick, and are short of neighbours, the rest."""
@@ -116,15 +120,15 @@ class Mesh:
         if peer not in self._racks:
             return []
         self._done.add(peer)
-        candidates = [peer, *sorted(self._neighbours[peer] - {self._origin})]
+        candidates = [peer, *sorted(self._neighbours[peer] - self._origins)]
         spare = [p for p in candidates if p in self._done and self._neighbours[p] <= self._done]
         return spare[: max(0, len(self._done) - KEPT)]
 
-    def adopt(self, peer: str) -> None:
-        """Joins ``peer`` to the origin, beyond the origin's degree if need be."""
-        self._cut.discard(pair(self._origin, peer))
-        if peer in self._racks and peer not in self._neighbours[self._origin]:
-            self._join(self._origin, peer)
+    def adopt(self, peer: str, origin: str) -> None:
+        """Joins ``peer`` to ``origin``, beyond that origin's degree if need be."""
+        self._cut.discard(pair(origin, peer))
+        if peer in self._racks and peer not in self._neighbours[origin]:
+            self._join(origin, peer)
 
     # -- edges
 
@@ -137,9 +141,9 @@ class Mesh:
     def _mend(self, peers: list[str]) -> None:
         inside, outside = self._goals()
         for peer in peers:
-            if peer != self._origin and peer not in self._done:
+            if peer not in self._origins and peer not in self._done:
                 self._connect(peer, max(1, inside // 2), outside // 2)
-        self._top_up_origin()
+        self._top_up_origins()
 
     def _join(self, one: str, other: str) -> None:
         self._flow(one, other)
@@ -180,7 +184,7 @@ class Mesh:
 
     def _inside(self, peer: str) -> int:
         if self._several < 2:
-            return len(self._neighbours[peer]) - (self._origin in self._neighbours[peer])
+            return len(self._neighbours[peer] - self._origins)
         rack = self._racks[peer]
         return sum(1 for other in self._neighbours[peer] if self._racks.get(other) == rack)
 
@@ -191,11 +195,11 @@ class Mesh:
         missing = inside - has
         self._draw(peer, missing - missing // 2, self._short[rack])
         self._draw(peer, inside - self._inside(peer), self._rack_pools[rack])
-        strange = len(self._neighbours[peer] - {self._origin}) - self._inside(peer)
+        strange = len(self._neighbours[peer] - self._origins) - self._inside(peer)
         self._draw(peer, outside - strange, self._everyone, lambda o: self._racks[o] != rack)
         # A rack too small for all that: whoever there is must do.
         total = inside + outside
-        self._draw(peer, total - len(self._neighbours[peer] - {self._origin}), self._everyone)
+        self._draw(peer, total - len(self._neighbours[peer] - self._origins), self._everyone)
 
     def _draw(
         self,
@@ -223,19 +227,25 @@ class Mesh:
         free = other != peer and peer not in theirs and len(theirs) < most
         return free and pair(peer, other) not in self._cut
 
-    def _top_up_origin(self) -> None:
-        mine = self._neighbours[self._origin]
+    def _top_up_origins(self) -> None:
+        for origin in self._in_turn:
+            self._top_up(origin)
+
+    def _top_up(self, origin: str) -> None:
+        mine = self._neighbours[origin]
         if len(mine) >= min(ORIGIN_DEGREE, len(self._racks)):
             return
         seen = {self._racks[peer] for peer in mine}
         able = [
-            peer
-            for peer in self._racks
-            if peer not in mine and pair(self._origin, peer) not in self._cut
+            peer for peer in self._racks if peer not in mine and pair(origin, peer) not in self._cut
         ]
-        able.sort(key=lambda peer: self._racks[peer] in seen)
+
+        def others(peer: str) -> int:
+            return len(self._neighbours[peer] & self._origins)
+
+        able.sort(key=lambda peer: (self._racks[peer] in seen, others(peer)))
         for peer in able[: ORIGIN_DEGREE - len(mine)]:
-            self._join(self._origin, peer)
+            self._join(origin, peer)
 
     def _rack_pool(self, rack: str) -> _Pool:
         return self._rack_pools.setdefault(rack, _Pool(self._rng))

@@ -30,5 +30,5 @@ class Star:
         """Whoever is done has nobody to serve."""
         return [peer] if pair(self._origin, peer) in self.links else []
 
-    def adopt(self, peer: str) -> None:
+    def adopt(self, peer: str, origin: str) -> None:
         """``peer`` hangs on the origin already."""

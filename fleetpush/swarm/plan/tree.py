@@ -186,7 +186,7 @@ class Tree:
         """Everyone stays: a place in a tree is not given up without tearing others from theirs."""
         return []
 
-    def adopt(self, peer: str) -> None:
+    def adopt(self, peer: str, origin: str) -> None:
         """Hangs ``peer`` on the origin in every tree, beyond the origin's one child if need be."""
         self._cut.discard(pair(self._origin, peer))
         for tree in self._trees:

@@ -70,6 +70,11 @@ def test_names_of_files_are_absolute():
     assert kept.options.ssh.ssh_config == Path("/home/op/../config")
 
 
+def test_a_source_on_a_host_is_kept_as_it_is_named():
+    kept = through_json(DeployOptions(sources=("nas1:a", "./b:c"), inventories=("i",)))
+    assert kept.options.sources == ("nas1:a", "/home/op/b:c")
+
+
 def test_passwords_are_not_kept_but_that_there_were_any_is():
     ssh = SshOptions(password="hunter2", become_password="hunter3")
     kept = through_json(DeployOptions(sources=("a",), inventories=("i",), ssh=ssh))
