@@ -108,6 +108,9 @@ class Exchange:
         )
         try:
             address, inside, port = listen(self._node, config)
+        except HostError as error:
+            self._fail(error.failure.slug, error.failure.message)
+            return
         except OSError as error:
             first, last = config["ports"]
             self._fail(

@@ -79,7 +79,11 @@ PROBE = Kit(
     "fleetpush.agent.probe",
     (
         *("__init__.py", "record.py", "errors.py", "lean", "agent/__init__.py", _PROBE),
-        *(f"agent/{name}.py" for name in ("control", "destination", "partial", "place")),
+        *(
+            f"agent/{name}.py"
+            for name in ("control", "destination", "listening", "partial", "place")
+        ),
+        *("net/__init__.py", "net/binding.py"),
     ),
 )
 
