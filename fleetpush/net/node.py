@@ -57,11 +57,11 @@ if TYPE_CHECKING:
 
         def admits(self, peer: str) -> bool: ...
 
-        def meet(self, peer: str, address: str, *, dial: bool) -> None: ...
+        def meet(self, peer: str, address: str, *, dial: bool, through: str = "") -> None: ...
 
         def feed(self, event: events.LinkUp | events.LinkDown | events.FrameReceived) -> None: ...
 
-        def unreachable(self, peer: str) -> None: ...
+        def unreachable(self, peer: str) -> bool: ...
 
         def bar(self, peer: str) -> None: ...
 
@@ -137,6 +137,13 @@ class Node:
         standing = known is not None and known.control is not None
         self.edges.announce(peer, edge, address, dial=dial)
         if standing:
+            self.feed(events.EdgeChanged(peer, edge))
+
+    def reflow(self, peer: str, edge: Edge) -> None:
+        """What goes over the standing link to ``peer`` is as ``edge`` says now."""
+        session = self.edges.sessions.get(peer)
+        if session is not None and session.control is not None:
+            session.edge = edge
             self.feed(events.EdgeChanged(peer, edge))
 
     def limit(self, up: float) -> None:
@@ -261,9 +268,7 @@ class Node:
             self.talker.feed(event)
 
     def session_unreachable(self, session: Session, reason: str) -> None:
-        if self.talker is not None:
-            self.talker.unreachable(session.peer)
-        else:
+        if self.talker is None or self.talker.unreachable(session.peer):
             self._watcher.edge_failed(session.peer, reason)
 
     def admits(self, peer: str) -> bool:

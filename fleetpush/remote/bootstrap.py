@@ -52,7 +52,10 @@ class Kit(NamedTuple):
 _PROBE = "agent/probe.py"
 _GOSSIP = (
     "net/talker.py",
-    *(f"swarm/{name}.py" for name in ("gossip", "members", "rumour", "telling")),
+    *(
+        f"swarm/{name}.py"
+        for name in ("choosing", "contact", "gossip", "members", "rumour", "seat", "telling")
+    ),
 )
 _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
 _RELEASES = ("agent/releases.py",)

@@ -15,6 +15,7 @@ Cells are only ever gained, so maps are united and older ones change nothing.
 from __future__ import annotations
 
 from fleetpush.swarm import rumour
+from fleetpush.swarm.seat import NOWHERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,12 +41,15 @@ class Member:
 
     __slots__ = (
         "address", "avoid_until", "failures", "has", "id", "incarnation", "linked", "met", "named",
-        "packed", "since", "state",
+        "packed", "seat", "since", "state", "through",
     )  # fmt: skip
 
     def __init__(self, peer: str, address: str) -> None:
         self.id = peer
         self.address = address
+        self.through = ""
+        """Where the run carries a link to it, for us alone: never told."""
+        self.seat = NOWHERE
         self.incarnation = 0
         self.state = ALIVE
         self.since = 0.0
@@ -154,7 +158,7 @@ class Members:
             member = self.add(said.peer, said.address)
             if member is None:
                 return
-            member.incarnation = said.incarnation
+            member.incarnation, member.seat = said.incarnation, said.seat
         if own_word:
             self._heard_itself(member, said)
         elif member.linked:
@@ -163,6 +167,9 @@ class Members:
             return
         else:
             self._hearsay(member, said, now)
+            if not member.seat.rack and said.seat.rack:
+                # Whoever the run named was heard of before it could say where it sits.
+                member.seat, member.packed = said.seat, None
         if said.has & ~member.has:
             member.has |= said.has
             member.packed = None
@@ -176,8 +183,9 @@ class Members:
 
     def _heard_itself(self, member: Member, said: Rumour) -> None:
         address = member.address if member.named else said.address
-        if (member.incarnation, member.address) != (said.incarnation, address):
-            member.incarnation, member.address = said.incarnation, address
+        new = said.incarnation, address, said.seat
+        if (member.incarnation, member.address, member.seat) != new:
+            member.incarnation, member.address, member.seat = new
             member.packed = None
             self._tell(self.news, member)
         self.lives(member)
@@ -188,7 +196,7 @@ class Members:
             if ahead == 0 and member.state == ALIVE:
                 self.suspect(member, now)
         elif 0 < ahead <= JUMP:
-            member.incarnation = said.incarnation
+            member.incarnation, member.seat = said.incarnation, said.seat
             if not member.named:
                 member.address = said.address
             member.packed = None
@@ -241,6 +249,7 @@ class Members:
                 member.incarnation,
                 member.state != ALIVE,
                 member.has,
+                seat=member.seat,
             )
             member.packed = rumour.packed(told, self._cells)
         return member.packed

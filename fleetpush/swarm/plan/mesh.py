@@ -11,8 +11,9 @@ The origin is joined to the first hosts, in distinct racks while there are some.
 
 from __future__ import annotations
 
-from fleetpush.swarm.plan.importers import CLASSES, Importers
+from fleetpush.swarm.plan.importers import Importers
 from fleetpush.swarm.plan.link import Links, pair
+from fleetpush.swarm.seat import CLASSES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
