@@ -198,9 +198,11 @@ class Exchange:
         # Only such a run's archive holds these.
         from fleetpush.net.talker import Talker
         from fleetpush.swarm.gossip import Gossip
+        from fleetpush.swarm.seat import Seat
 
         config, chunks = self._config, self._manifest.chunks
-        core = Gossip(config["me"], self._place, peer, self._rng, chunks=chunks, **config["gossip"])
+        told = {**config["gossip"], "seat": Seat(*config["seat"]), "chunks": chunks}
+        core = Gossip(config["me"], self._place, peer, self._rng, **told)
         return Talker(self._loop, node, core)
 
     # -- what the CLI says
@@ -224,7 +226,7 @@ class Exchange:
     def _meet(self, node: Node, message: dict[str, Any]) -> None:
         if node.talker is not None:
             for c in message["contacts"]:
-                node.talker.meet(c["peer"], c["address"], dial=c["dial"])
+                node.talker.meet(c["peer"], c["address"], dial=c["dial"], through=c["through"])
 
     def _hold(self, node: Node, message: dict[str, Any]) -> None:
         mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)

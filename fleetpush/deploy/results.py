@@ -45,6 +45,8 @@ class HostResult:
     digest: str | None = None
     kept: tuple[tuple[int, ...], ...] = ()
     """Device, inode, size, time of change and of the inode's, of each file; not in the document."""
+    over_ssh: str = ""
+    """Why its link to the origin ran through its SSH connection; "" if none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +206,15 @@ def _result_json(result: HostResult) -> dict[str, Any]:
         "activated": result.activated,
         "changed": result.changed,
         "digest": result.digest,
+        "over_ssh": result.over_ssh or None,
     }
 
 
 def _result_of(document: Mapping[str, Any]) -> HostResult:
     reason = document["reason"] or {}
     same = _fields_of(HostResult, document)
-    return HostResult(**{**same, "status": HostStatus(document["status"]), **reason})
+    same |= {"status": HostStatus(document["status"]), "over_ssh": same.get("over_ssh") or ""}
+    return HostResult(**{**same, **reason})
 
 
 def _fields_of(kind: type[HostResult | Timing], document: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,58 +14,15 @@ from fleetpush.swarm import events, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from fleetpush.net.link import Link
     from fleetpush.net.loop import Loop, Timer
+    from fleetpush.net.roles import Store, Talker, Watcher
     from fleetpush.net.session import Session
     from fleetpush.net.tls import Contexts
     from fleetpush.swarm.events import Edge
     from fleetpush.swarm.manifest import Manifest
     from fleetpush.swarm.peer import Peer
     from fleetpush.swarm.picker import Rng
-
-    class Store(Protocol):
-        """Chunks on disk, or the source."""
-
-        def progress(self, chunk: int) -> int: ...
-
-        def leaves(self, chunk: int) -> bytes | None: ...
-
-        def put_leaves(self, chunk: int, leaves: bytes) -> bool: ...
-
-        def put_block(self, chunk: int, block: int, data: memoryview) -> int: ...
-
-        def read_block(self, chunk: int, block: int) -> bytes | memoryview: ...
-
-    class Watcher(Protocol):
-        """Who is told what the tracker and the operator should know."""
-
-        def completed(self) -> None: ...
-
-        def began(self) -> None:
-            """The first block goes out."""
-
-        def edge_failed(self, peer: str, reason: str) -> None: ...
-
-        def peer_dropped(self, peer: str, reason: str) -> None: ...
-
-        def store_failed(self, error: Exception) -> None: ...
-
-    class Talker(Protocol):
-        """Who decides whom the node is linked to, where no tracker does (``talker.Talker``)."""
-
-        def admits(self, peer: str) -> bool: ...
-
-        def meet(self, peer: str, address: str, *, dial: bool, through: str = "") -> None: ...
-
-        def feed(self, event: events.LinkUp | events.LinkDown | events.FrameReceived) -> None: ...
-
-        def unreachable(self, peer: str) -> bool: ...
-
-        def bar(self, peer: str) -> None: ...
-
-        def close(self) -> None: ...
 
 
 ADDED, WHOLE, DUPLICATE, CORRUPT = 0, 1, 2, 3

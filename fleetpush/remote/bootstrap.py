@@ -71,8 +71,8 @@ def agent_kit(
     return Kit(
         "fleetpush.agent.main",
         ("__init__.py", "record.py", "errors.py", "lean", "swarm", "net", "agent"),
-        # The first are what only the CLI needs of those.
-        ("swarm/tracker.py", "swarm/plan", _PROBE, *unwanted),
+        # The first are what only the CLI, or nobody at run time, needs of those.
+        ("swarm/tracker.py", "swarm/plan", "net/roles.py", _PROBE, *unwanted),
     )
 
 

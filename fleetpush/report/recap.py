@@ -83,6 +83,8 @@ def facts(report: RunReport) -> Iterable[tuple[str, str]]:
     if report.size and traffic.origin_bytes_sent:
         sent = size(traffic.origin_bytes_sent)
         yield "origin", f"{traffic.origin_bytes_sent / report.size:.2f} copies sent ({sent})"
+    for names, why in served_over_ssh(report):
+        yield "over SSH", f"{clean(fold(names))}: {clean(why)}"
     if timing.activation_spread_s is not None:
         switched = sum(1 for r in report.results if r.activated)
         spread = duration(timing.activation_spread_s)
@@ -94,6 +96,16 @@ def facts(report: RunReport) -> Iterable[tuple[str, str]]:
         yield "digest", report.manifest_digest
     if len(report.files) == 1 and report.files[0].sha256:
         yield "sha256", report.files[0].sha256
+
+
+def served_over_ssh(report: RunReport) -> Iterable[tuple[list[str], str]]:
+    """The hosts whose links to the origin ran through their SSH connections, by the reason."""
+    by_reason: defaultdict[str, list[str]] = defaultdict(list)
+    for result in report.results:
+        if result.over_ssh:
+            by_reason[result.over_ssh].append(result.host)
+    for why, names in by_reason.items():
+        yield names, why
 
 
 def _fact(name: str, value: str) -> Text:

@@ -12,12 +12,26 @@ from fleetpush.swarm.members import ALIVE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Container
+    from typing import Protocol
 
-    from fleetpush.swarm.gossip import Trade
     from fleetpush.swarm.members import Member, Members
     from fleetpush.swarm.picker import Rng
     from fleetpush.swarm.rumour import Cells
     from fleetpush.swarm.seat import Seat
+
+    class Trade(Protocol):
+        """What gossip asks of the peer that trades (``peer.Peer``)."""
+
+        @property
+        def have(self) -> int: ...
+
+        @property
+        def complete(self) -> bool: ...
+
+        def lacks_of(self, peer: str) -> int: ...
+
+        def trades_with(self, peer: str) -> bool: ...
+
 
 VIEW = 32
 """Links that a peer keeps at most."""

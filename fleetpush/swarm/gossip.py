@@ -24,24 +24,12 @@ from fleetpush.swarm.telling import Teller
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol, Union
+    from typing import Any, Union
 
+    from fleetpush.swarm.choosing import Trade
     from fleetpush.swarm.events import Edge
     from fleetpush.swarm.members import Member
     from fleetpush.swarm.picker import Rng
-
-    class Trade(Protocol):
-        """What gossip asks of the peer that trades (``peer.Peer``)."""
-
-        @property
-        def have(self) -> int: ...
-
-        @property
-        def complete(self) -> bool: ...
-
-        def lacks_of(self, peer: str) -> int: ...
-
-        def trades_with(self, peer: str) -> bool: ...
 
 
 PERIOD, IDLE_PERIOD = 0.1, 0.3
