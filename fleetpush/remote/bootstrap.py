@@ -77,7 +77,13 @@ def agent_kit(
 
 
 AGENT = agent_kit()
-STAYING = agent_kit(tree=True, releases=True, tasks=True)
+
+
+def staying_kit(*, gossip: bool = False) -> Kit:
+    """What an agent that stays is shipped: nobody knows yet all that it will be asked."""
+    return agent_kit(gossip=gossip, tree=True, releases=True, tasks=True)
+
+
 PROBE = Kit(
     "fleetpush.agent.probe",
     (

@@ -37,7 +37,7 @@ VIEW = 32
 """Links that a peer keeps at most."""
 
 LINKS = 16
-"""Links that it looks for while it lacks something and its neighbours have some of it."""
+"""Links that it looks for while it lacks something. It looks for more when its neighbours have none of it."""
 
 FEW_LINKS = 4
 """When it is complete."""
@@ -75,14 +75,13 @@ class Choice:
         self.links = INSIDE + OUTSIDE if seat.rack else LINKS
         """As many as ``LINKS`` says."""
 
-    def goal(self, links: Collection[str]) -> int:
-        """How many links it should have, having these."""
-        trade = self._trade
+    def goal(self, *, starving: bool) -> int:
+        """How many links it should have; more if it is ``starving``."""
         if self._me == self._origin:
             return self.links
-        if trade.complete:
+        if self._trade.complete:
             return FEW_LINKS
-        return self.links if any(trade.lacks_of(peer) for peer in links) else VIEW
+        return VIEW if starving else self.links
 
     def next(self, links: Collection[str], now: float, *, useful: bool) -> Member | None:
         """Whom to be linked to beside ``links`` (dials under way included): who has most of what we lack, of

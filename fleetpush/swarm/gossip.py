@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fleetpush.swarm.picker import Rng
 
 
-PERIOD, IDLE_PERIOD = 0.1, 0.3
+PERIOD, IDLE_PERIOD = 0.2, 0.5
 """Seconds between messages; the longer one when it is complete and there is no news."""
 
 TOLD_AT_ONCE = 2
@@ -49,6 +49,9 @@ AVOID = 5.0
 
 PROBE_WITHIN = 0.3
 """Seconds in which a link that broke is dialled again, at random: both ends do."""
+
+STARVING_AFTER = 1.0
+"""Seconds in which no neighbour had anything that we lack, until we look for more of them."""
 
 HUNGRY_AFTER = 2.0
 """Seconds in which nobody in our rack had anything that we lack, until we take it from any other."""
@@ -112,8 +115,8 @@ class Gossip:
         """What flows over the standing links."""
         self._hungry: set[str] = set()
         """Neighbours whose racks lack what nobody in them brings."""
-        self._fed_at = 0.0
-        """When a neighbour in our rack last had something that we lack."""
+        self._fed_at = self._useful_at = 0.0
+        """When a neighbour in our rack, and when any, last had something that we lack."""
         self._barred: set[str] = set()
         self._turn: list[str] = []
         """Neighbours that are to hear from us, the last one next."""
@@ -276,11 +279,11 @@ class Gossip:
         self.wakeup = now + (PERIOD if busy else IDLE_PERIOD) * (0.9 + 0.2 * self._rng.random())
 
     def _taste(self, now: float) -> None:
-        """Looks whether our own rack feeds us; where there are none, it is said to."""
-        trade = self._trade
-        if not self._seat.rack or any(
-            trade.lacks_of(peer) for peer in self._heard_at if self._choice.is_near(peer)
-        ):
+        """Looks whether our neighbours have anything for us, and whether our own rack does."""
+        useful = [peer for peer in self._heard_at if self._trade.lacks_of(peer)]
+        if useful or not self._heard_at:
+            self._useful_at = now
+        if not self._seat.rack or any(map(self._choice.is_near, useful)):
             self._fed_at = now
 
     def _next_in_turn(self) -> str:
@@ -332,7 +335,7 @@ class Gossip:
         """Dials some of those that it would like to be linked to."""
         links = [peer for peer in self._heard_at if peer not in self._parting]
         links += self._opening
-        missing = self._choice.goal(self._heard_at) - len(links)
+        missing = self._choice.goal(starving=now - self._useful_at > STARVING_AFTER) - len(links)
         for number in range((missing + 1) // 2):
             member = self._choice.next(links, now, useful=bool(number % 2))
             if member is not None:

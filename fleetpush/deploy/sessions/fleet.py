@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.sessions.session import Session
 from fleetpush.errors import HostError, HostFailure
+from fleetpush.remote import bootstrap
 from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ async def _all(work: Iterable[Awaitable[None]]) -> None:
 
 
 class Sessions:
-    """By the hosts' names. An asynchronous context: at its end no agent is left."""
+    """By the hosts' names. An asynchronous context: at its end no agent, each made of ``kit``, is left."""
 
-    def __init__(self, settings: SshSettings) -> None:
+    def __init__(self, settings: SshSettings, kit: bootstrap.Kit | None = None) -> None:
+        self._kit = kit or bootstrap.staying_kit()
         self._connectors = Connectors(settings)
         self._sessions: dict[str, Session] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -101,14 +103,14 @@ class Sessions:
     def add_beside(self, name: str, target: Target, other: str) -> None:
         """A session called ``name`` over the connection of ``other``, if there is none yet."""
         if name not in self._sessions:
-            self._sessions[name] = Session(name, target)
+            self._sessions[name] = Session(name, target, self._kit)
             self._sessions[name].share(self._sessions[other])
 
     def _add(self, targets: Mapping[str, Target]) -> list[Session]:
         new = {name: target for name, target in targets.items() if name not in self._sessions}
         known = [session.target for session in self._sessions.values()]
         raise_fd_limit(files_for([*known, *new.values()]) + OPEN_FILES)
-        made = {name: Session(name, target) for name, target in new.items()}
+        made = {name: Session(name, target, self._kit) for name, target in new.items()}
         self._sessions.update(made)
         return list(made.values())
 

@@ -29,8 +29,9 @@ QUIT_WITHIN = 10.0
 class Session:
     """``failure``: why nothing more can be asked of it. Every method runs in the event loop."""
 
-    def __init__(self, name: str, target: Target) -> None:
+    def __init__(self, name: str, target: Target, kit: bootstrap.Kit) -> None:
         self.name = name
+        self._kit = kit
         self.target = target
         self.connection: Connection | None = None
         self.failure: HostFailure | None = None
@@ -70,13 +71,13 @@ class Session:
         """Starts the agent over the connection that there is. Raises HostError."""
         assert self.connection is not None
         try:
-            line = bootstrap.command(self.target.python, bootstrap.STAYING)
+            line = bootstrap.command(self.target.python, self._kit)
             process = await become.start(self.connection, line, self._channel, self.target.become)
         except HostError as error:
             self._fail(error.failure)
             raise
         config = {"stays": True, "marker": self._channel.marker}
-        self._channel.attach(process, bootstrap.payload(config, b"", bootstrap.STAYING))
+        self._channel.attach(process, bootstrap.payload(config, b"", self._kit))
         try:
             async with asyncio.timeout(UP_WITHIN):
                 await self._up.wait()
