@@ -6,6 +6,8 @@ lacks. Where there are racks most are inside its own, and some lead out of it.
 
 from __future__ import annotations
 
+from math import ceil, log2
+
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.members import ALIVE
 
@@ -36,8 +38,9 @@ if TYPE_CHECKING:
 VIEW = 32
 """Links that a peer keeps at most."""
 
-LINKS = 16
-"""Links that it looks for while it lacks something. It looks for more when its neighbours have none of it."""
+LINKS, FEWEST = 16, 10
+"""Links that it looks for while it lacks something; fewer in a small swarm, as each costs messages. It looks
+for more when its neighbours have nothing for it."""
 
 FEW_LINKS = 4
 """When it is complete."""
@@ -72,13 +75,14 @@ class Choice:
         self._cells = cells
         self._rng = rng
         self._taken = taken
-        self.links = INSIDE + OUTSIDE if seat.rack else LINKS
-        """As many as ``LINKS`` says."""
+        usual = max(FEWEST, min(LINKS, 2 * ceil(log2(members.limit))))
+        self.links = INSIDE + OUTSIDE if seat.rack else usual
+        """How many it should have, as a rule."""
 
     def goal(self, *, starving: bool) -> int:
         """How many links it should have; more if it is ``starving``."""
         if self._me == self._origin:
-            return self.links
+            return LINKS
         if self._trade.complete:
             return FEW_LINKS
         return VIEW if starving else self.links

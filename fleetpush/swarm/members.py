@@ -80,7 +80,7 @@ class Members:
         """Who lives and was suspected, in which incarnation: they are to hear of it and answer."""
         self._me = me
         self._cells = cells
-        self._limit = limit
+        self.limit = limit
         self._rng = rng
         self._table: dict[str, Member] = {}
         self._order: list[str] = []
@@ -130,12 +130,12 @@ class Members:
         if len(self._order) > 2 * len(self._table) + 8:
             self._order = list(self._table)
         for _ in range(8):
-            if len(self._table) < self._limit:
+            if len(self._table) < self.limit:
                 return True
             member = self.draw()
             if member is not None and not member.met:
                 self._forget(member)
-        return len(self._table) < self._limit
+        return len(self._table) < self.limit
 
     def _forget(self, member: Member) -> None:
         del self._table[member.id]
@@ -257,8 +257,8 @@ class Members:
     def check_invariants(self) -> None:
         """Raises AssertionError when the table contradicts itself."""
         assert self._me not in self._table
-        assert len(self._table) <= self._limit
-        assert len(self._order) <= 2 * self._limit + 16
+        assert len(self._table) <= self.limit
+        assert len(self._order) <= 2 * self.limit + 16
         assert set(self._table) <= set(self._order)
         for peer, member in self._table.items():
             assert (member.state != ALIVE) == (peer in self._ailing)
