@@ -110,6 +110,9 @@ class Exchange:
         )
         try:
             address, inside, port = listen(self._node, config)
+        except HostError as error:
+            self._fail(error.failure.slug, error.failure.message)
+            return
         except OSError as error:
             first, last = config["ports"]
             self._fail(
@@ -197,9 +200,11 @@ class Exchange:
         # Only such a run's archive holds these.
         from fleetpush.net.talker import Talker
         from fleetpush.swarm.gossip import Gossip
+        from fleetpush.swarm.seat import Seat
 
         config, chunks = self._config, self._manifest.chunks
-        core = Gossip(config["me"], self._place, peer, self._rng, chunks=chunks, **config["gossip"])
+        told = {**config["gossip"], "seat": Seat(*config["seat"]), "chunks": chunks}
+        core = Gossip(config["me"], self._place, peer, self._rng, **told)
         return Talker(self._loop, node, core)
 
     # -- what the CLI says
@@ -223,7 +228,7 @@ class Exchange:
     def _meet(self, node: Node, message: dict[str, Any]) -> None:
         if node.talker is not None:
             for c in message["contacts"]:
-                node.talker.meet(c["peer"], c["address"], dial=c["dial"])
+                node.talker.meet(c["peer"], c["address"], dial=c["dial"], through=c["through"])
 
     def _hold(self, node: Node, message: dict[str, Any]) -> None:
         mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)

@@ -18,8 +18,10 @@ import time
 from fleetpush.agent.control import Control
 from fleetpush.agent.descent import descend
 from fleetpush.agent.destination import open_old
+from fleetpush.agent.listening import announced
 from fleetpush.agent.place import Place, explained, targets
 from fleetpush.errors import HostError
+from fleetpush.net.binding import bound
 from fleetpush.record import Record
 
 TYPE_CHECKING = False
@@ -105,16 +107,15 @@ def _try_to_write(directory: str) -> None:
 class Door:
     """Listens where the agent would, and tells each caller the run's token."""
 
-    def __init__(self, announced: str, ports: tuple[int, int], token: str) -> None:
+    def __init__(self, address: str, ports: tuple[int, int], token: str) -> None:
         """Raises OSError where no port of the range is free."""
-        self.inside = announced
+        self.inside = address
         try:
-            self._socket = _listen(announced, ports)
-        except (OSError, ValueError):
+            self._socket = _listen(address, ports)
+        except OSError:
             # The announced address may be a router's.
-            six = ":" in announced
-            self._socket = _listen("::" if six else "", ports)
-            self.inside = "::1" if six else "127.0.0.1"
+            self._socket = _listen("", ports)
+            self.inside = "127.0.0.1"
         self._token = token.encode()
         self.port = self._socket.getsockname()[1]
         threading.Thread(target=self._answer, name="door", daemon=True).start()
@@ -139,14 +140,9 @@ def _listen(address: str, ports: tuple[int, int]) -> socket.socket:
     count = last - first + 1
     start = int.from_bytes(os.urandom(4), "big")
     for step in range(count):
-        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((address, first + (start + step) % count))
-            sock.listen(64)
-            return sock
+            return bound(address, first + (start + step) % count)
         except OSError as error:
-            sock.close()
             if error.errno != errno.EADDRINUSE:
                 raise
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
@@ -187,12 +183,10 @@ def dial(calls: list[dict[str, Any]], token: str) -> dict[str, str]:
 
 def greeting(config: dict[str, Any]) -> dict[str, Any]:
     """What this host is like; ``failed`` names the first thing that would end a deploy here."""
-    words = os.environ.get("SSH_CONNECTION", "").split() if config["ssh"] else []
-    address = config["address"] or (words[2] if len(words) == 4 else "")
     said: dict[str, Any] = {
         "is": "hello",
         "python": "{}.{}.{}".format(*sys.version_info[:3]),
-        "address": address,
+        "address": "",
         "time": time.time(),
         "inside": "",
         "port": 0,
@@ -200,6 +194,7 @@ def greeting(config: dict[str, Any]) -> dict[str, Any]:
         "free": 0,
     }
     try:
+        address = said["address"] = announced(config)
         first, last = config["ports"]
         try:
             door = Door(address, (first, last), config["token"])

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.member import ORIGIN
-from fleetpush.deploy.relay import Relays
-from fleetpush.errors import HostFailure
+from fleetpush.deploy.relay import WHY, Relays, no_peer_link
 from fleetpush.swarm import bitfield, tracker
 
 if TYPE_CHECKING:
@@ -167,6 +166,7 @@ class Conductor:
         """Once it stands; before that the origin has nothing to dial."""
         port = self._relays.port(peer)
         if port is not None and ORIGIN in self.members and peer in self.members:
+            self.members[peer].over_ssh = WHY
             self._announce(ORIGIN, peer, self._relayed[peer], ("127.0.0.1", port), dial=dial)
 
     def _relay_failed(self, peer: str, reason: str) -> None:
@@ -175,16 +175,5 @@ class Conductor:
 
     def _isolated(self, peer: str, reason: str) -> None:
         member = self.members.get(peer)
-        if member is None:
-            return
-        address, port = member.address or ("", 0)
-        # It may trade with others that are cut off as it is.
-        who = "nobody who has the content" if member.figures.links else "no peer"
-        text = (
-            f"{who} reaches it at {address} port {port}, it reaches none of them, and its SSH "
-            f"connection carries no link ({reason}): open the peer ports between the hosts "
-            "(--port-range)"
-        )
-        if self._shares is None:
-            text += ", or allow TCP forwarding in its sshd"
-        member.fail(HostFailure("no_peer_link", text))
+        if member is not None:
+            member.fail(no_peer_link(member, reason, forwards=self._shares is None))

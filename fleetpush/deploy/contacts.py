@@ -1,4 +1,7 @@
-"""What the CLI does where peers find each other by gossip: it hands out contacts, and then only watches."""
+"""What the CLI does where peers find each other by gossip: it hands out contacts, and then only watches.
+
+Unless some are not reached that way: see ``rescue``.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.member import ORIGIN
+from fleetpush.deploy.rescue import Rescue
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.plan.contacts import Contacts
 
@@ -28,6 +32,7 @@ class ContactList:
         self._loop = loop
         self._manifest = manifest
         self._contacts = Contacts(ORIGIN, random.Random())
+        self._rescue = Rescue(self.members, self._name)
         self._for_origin: list[str] = []
         """Whom the origin is to dial, once it is there."""
         self._held = 0
@@ -56,6 +61,7 @@ class ContactList:
             return
         for other in self._for_origin:
             if other in self.members:
+                self._rescue.dialled(other)
                 self._name(ORIGIN, other, dial=True)
         self._for_origin = []
         if self._held and (member is origin or member.have):
@@ -65,6 +71,7 @@ class ContactList:
     def leave(self, member: Member) -> None:
         if self.members.pop(member.peer, None) is not None:
             self._contacts.leave(member.peer)
+            self._rescue.leave(member.peer)
 
     def finished(self, member: Member) -> None:
         """It stays: only peers know who needs it."""
@@ -73,13 +80,15 @@ class ContactList:
         """Peers look after their links."""
 
     def dial_failed(self, member: Member, other: str) -> None:
-        """Peers choose another."""
+        """Among themselves, peers choose another."""
+        self._rescue.dial_failed(member.peer, other)
 
     def tick(self) -> None:
-        """Nothing is to be done from time to time."""
+        """Wanted about once a second."""
+        self._rescue.tick(self._loop.time())
 
     async def close(self) -> None:
-        """Nothing is held."""
+        await self._rescue.close()
 
     def _introduce(self, newcomer: str, other: str) -> None:
         if other in self.members:
@@ -90,12 +99,14 @@ class ContactList:
         if peer != ORIGIN and ORIGIN in self.members:
             self._name(peer, ORIGIN, dial=False)
 
-    def _name(self, to: str, other: str, *, dial: bool) -> None:
+    def _name(self, to: str, other: str, *, dial: bool, through: str = "") -> None:
         """Tells ``to`` of ``other``."""
+        if to not in self.members or other not in self.members:
+            return
         host, port = self.members[other].address or ("", 0)
         if other == ORIGIN and self.members[to].caller:
             host = self.members[to].caller
-        contact = {"peer": other, "address": f"{host}:{port}", "dial": dial}
+        contact = {"peer": other, "address": f"{host}:{port}", "dial": dial, "through": through}
         self._said.setdefault(to, []).append(contact)
         if not self._flushing:
             self._flushing = True

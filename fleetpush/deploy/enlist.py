@@ -77,6 +77,8 @@ class Enlistment:
         self._stamp = stamp_now()
         """How the run's release begins, on every host that has not seen its content before."""
         self._gossips = options.discovery == "gossip"
+        self._racks: dict[str, list[str]] = {}
+        """The peers of each, in the order in which they were begun."""
         self._common: dict[str, Any] = {}
         self._manifest = b""
         self._identity: RunIdentity | None = None
@@ -120,6 +122,7 @@ class Enlistment:
         member.dest = place.dest
         member.rates = place.rates
         member.becomes = place.target.become is not None
+        self._racks.setdefault(member.rack, []).append(member.peer)
         try:
             await self._connect(member, place.target)
             await self._have_source.wait()
@@ -204,6 +207,8 @@ class Enlistment:
         certificate, key = self._identity.issue(member.peer)
         config |= self._common
         config |= {"me": member.peer, "cert": certificate.decode(), "key": key.decode()}
+        if self._gossips:
+            config["seat"] = self._seat(member)
         await self._begin(member, config, self._manifest, target)
         try:
             async with asyncio.timeout(HELLO_WITHIN):
@@ -217,6 +222,13 @@ class Enlistment:
             )
             member.channel.kill()
         await member.gone.wait()
+
+    def _seat(self, member: Member) -> tuple[int, int, int]:
+        """Its rack's number, its place there and of how many; all have been begun by now."""
+        if len(self._racks) < 2 or member.is_origin:
+            return 0, 0, 1
+        mates = self._racks[member.rack]
+        return list(self._racks).index(member.rack) + 1, mates.index(member.peer), len(mates)
 
     async def _begin(
         self, member: Member, config: dict[str, Any], manifest: bytes, target: Target

@@ -79,6 +79,8 @@ class Member:
         """Where its own sshd does."""
         self.caller = ""
         """Our address as it sees it."""
+        self.over_ssh = ""
+        """Why its link to the origin runs through its SSH connection; "" if it does not."""
         self.becomes = False
         """Its agent runs as another user than the one who logged in."""
         self.dest = ""
@@ -172,6 +174,7 @@ class Member:
             digest=self.digest,
             verified_by=self.verified_by,
             kept=self.kept,
+            over_ssh=self.over_ssh,
         )
 
     # -- the channel reports (Listener)

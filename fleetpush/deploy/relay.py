@@ -9,15 +9,36 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from fleetpush.errors import HostError
+from fleetpush.errors import HostError, HostFailure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from fleetpush.deploy.member import Member
     from fleetpush.remote.connection import ByteStream, Connection
 
 PIECE = 128 * 1024
 FORWARD_WITHIN = 10.0
+
+
+WHY = "no peer port is open between it and this machine, either way"
+"""Why a host's link runs through its SSH connection."""
+
+
+def no_peer_link(member: Member, reason: str, *, forwards: bool = True) -> HostFailure:
+    """Nobody who has the content reaches ``member``, and there is no relay for this ``reason``.
+
+    ``forwards``: its SSH connection could carry a link if its sshd let it.
+    """
+    address, port = member.address or ("", 0)
+    # It may trade with others that are cut off as it is.
+    who = "nobody who has the content" if member.figures.links else "no peer"
+    return HostFailure(
+        "no_peer_link",
+        f"{who} reaches it at {address} port {port}, it reaches none of them, and its SSH "
+        f"connection carries no link ({reason}): open the peer ports between the hosts "
+        "(--port-range)" + (", or allow TCP forwarding in its sshd" if forwards else ""),
+    )
 
 
 class Relays:

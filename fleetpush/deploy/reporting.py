@@ -257,6 +257,8 @@ def _why_slow(member: Member) -> str:
         return ""
     if not figures.links:
         return "no peer link"
+    if member.over_ssh:
+        return "linked through SSH"
     return "one peer link" if figures.links == 1 else ""
 
 

@@ -47,6 +47,8 @@ class HostResult:
     """How it proved the content: ``full``, ``chunks`` or ``known`` (README, "Proof"); "" if it did not."""
     kept: tuple[tuple[int, ...], ...] = ()
     """Device, inode, size, time of change and of the inode's, of each file; not in the document."""
+    over_ssh: str = ""
+    """Why its link to the origin ran through its SSH connection; "" if none did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,7 @@ def _result_json(result: HostResult) -> dict[str, Any]:
         "changed": result.changed,
         "digest": result.digest,
         "verified_by": result.verified_by or None,
+        "over_ssh": result.over_ssh or None,
     }
 
 
@@ -252,7 +255,8 @@ def _origin_of(document: Mapping[str, Any]) -> OriginResult:
 def _result_of(document: Mapping[str, Any]) -> HostResult:
     reason = document["reason"] or {}
     same = _fields_of(HostResult, document)
-    same["verified_by"] = document.get("verified_by") or ""
+    for word in ("verified_by", "over_ssh"):
+        same[word] = document.get(word) or ""
     return HostResult(**{**same, "status": HostStatus(document["status"]), **reason})
 
 

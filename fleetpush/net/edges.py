@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 
 from fleetpush.lean.sockets import socket
+from fleetpush.net.binding import family_of
 from fleetpush.net.lanes import Lanes, use
 from fleetpush.net.link import Link, errno_text
-from fleetpush.net.loop import READ
+from fleetpush.net.listener import Listener
 from fleetpush.net.session import Session
 from fleetpush.net.tls import subject_of
 from fleetpush.swarm.events import Edge
@@ -20,7 +21,7 @@ from fleetpush.swarm.wire import TOKEN, Data, Leaves
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from fleetpush.net.loop import Loop, Timer
+    from fleetpush.net.loop import Loop
     from fleetpush.net.session import Sink
     from fleetpush.net.tls import Contexts
     from fleetpush.swarm.picker import Rng
@@ -38,12 +39,8 @@ FIRST_RETRY = 0.15
 MAX_STRANGERS = 256
 """Connections that have not proved who they are yet."""
 
-REST = 0.2
-"""Seconds without accepting after the system had no descriptor for a caller."""
-
 MAX_WAITING = 64
 WAIT_FOR_EDGE = 5.0
-_TLS_HANDSHAKE = 0x16
 
 
 class Edges:
@@ -58,11 +55,8 @@ class Edges:
         self._sink = sink
         self._rng = rng
         self._clear = clear
-        self._listener: socket.socket | None = None
-        self._resting: Timer | None = None
         self._strangers: set[Link] = set()
-        self._silent: dict[int, tuple[socket.socket, Timer]] = {}
-        """Callers of which not even the first byte came, by descriptor."""
+        self._listener = Listener(loop, rng, clear=clear, room=self._has_room, taken=self._called)
         self.waiting: dict[str, Link] = {}  # callers with no edge yet
         self._lanes = Lanes(self._connecting, self._lane_link)
         self.sessions: dict[str, Session] = {}
@@ -113,103 +107,20 @@ class Edges:
             self.part(peer)
         for link in [*self._strangers, *self.waiting.values()]:
             link.close()
-        for fd in list(self._silent):
-            self._hear(fd).close()
-        if self._listener is not None:
-            if self._resting is None:
-                self._loop.unregister(self._listener.fileno())
-            else:
-                self._resting.cancel()
-            self._listener.close()
-            self._listener = None
+        self._listener.close()
 
-    # -- listening
+    # -- callers
 
     def listen(self, address: str, ports: tuple[int, int]) -> tuple[str, int]:
-        """Binds ``address`` ("" for all) on the first free port of ``ports``, both ends included.
+        """As ``Listener.listen``."""
+        return self._listener.listen(address, ports)
 
-        Starts at a random port of the range, so that many runs on one machine do not all try the same ones.
-        Raises OSError (EADDRINUSE when the whole range is taken, EADDRNOTAVAIL for a foreign address).
-        """
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        first, last = ports
-        count = last - first + 1
-        start = int(self._rng.random() * count)
-        for step in range(count):
-            sock = socket.socket(family, socket.SOCK_STREAM)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.setblocking(False)
-            try:
-                sock.bind((address, first + (start + step) % count))
-                sock.listen(256)
-            except OSError as error:
-                sock.close()
-                if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-                    raise
-            else:
-                self._listener = sock
-                self._loop.register(sock.fileno(), READ, self._acceptable)
-                host, port = sock.getsockname()[:2]
-                return str(host), int(port)
-        raise OSError(errno.EADDRINUSE, f"no free port from {first} to {last}")
+    def _has_room(self, silent: int) -> bool:
+        return len(self._strangers) + silent < MAX_STRANGERS
 
-    def _acceptable(self, mask: int) -> None:
-        while self._listener is not None:
-            try:
-                sock, _ = self._listener.accept()
-            except (BlockingIOError, InterruptedError):
-                return
-            except ConnectionAbortedError:
-                continue  # the caller is gone already
-            except OSError:
-                self._rest()
-                return
-            sock.setblocking(False)
-            if len(self._strangers) + len(self._silent) >= MAX_STRANGERS:
-                sock.close()
-            elif self._clear:
-                self._tell_apart(sock)
-            else:
-                self._strangers.add(Link(self._loop, sock, self, self._tls, server=True))
-
-    def _rest(self) -> None:
-        """Out of descriptors or memory: callers wait in the kernel until some are free again."""
-        listener = self._listener
-        assert listener is not None
-        self._loop.unregister(listener.fileno())
-
-        def again() -> None:
-            self._resting = None
-            self._loop.register(listener.fileno(), READ, self._acceptable)
-
-        self._resting = self._loop.call_later(REST, again)
-
-    def _tell_apart(self, sock: socket.socket) -> None:
-        """TLS or a lane in clear, by the first byte."""
-        fd = sock.fileno()
-        timer = self._loop.call_later(WAIT_FOR_EDGE, lambda: self._hear(fd).close())
-        self._silent[fd] = sock, timer
-
-        def first_byte(mask: int) -> None:
-            self._hear(fd)
-            try:
-                head = sock.recv(1, socket.MSG_PEEK)
-            except OSError:
-                head = b""
-            if not head:
-                sock.close()
-                return
-            tls = self._tls if head[0] == _TLS_HANDSHAKE else None
-            self._strangers.add(Link(self._loop, sock, self, tls, server=True))
-
-        self._loop.register(fd, READ, first_byte)
-
-    def _hear(self, fd: int) -> socket.socket:
-        """The caller on ``fd`` is silent no more."""
-        sock, timer = self._silent.pop(fd)
-        timer.cancel()
-        self._loop.unregister(fd)
-        return sock
+    def _called(self, sock: socket.socket, tls: bool) -> None:
+        contexts = self._tls if tls else None
+        self._strangers.add(Link(self._loop, sock, self, contexts, server=True))
 
     # -- dialling
 
@@ -229,9 +140,7 @@ class Edges:
 
     def _connecting(self, address: tuple[str, int]) -> socket.socket | str:
         """A socket on its way to ``address``, or why there is none."""
-        sock = socket.socket(
-            socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM
-        )
+        sock = socket.socket(family_of(address[0]), socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
             problem = sock.connect_ex(address)

@@ -14,58 +14,15 @@ from fleetpush.swarm import events, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from fleetpush.net.link import Link
     from fleetpush.net.loop import Loop, Timer
+    from fleetpush.net.roles import Store, Talker, Watcher
     from fleetpush.net.session import Session
     from fleetpush.net.tls import Contexts
     from fleetpush.swarm.events import Edge
     from fleetpush.swarm.manifest import Manifest
     from fleetpush.swarm.peer import Peer
     from fleetpush.swarm.picker import Rng
-
-    class Store(Protocol):
-        """Chunks on disk, or the source."""
-
-        def progress(self, chunk: int) -> int: ...
-
-        def leaves(self, chunk: int) -> bytes | None: ...
-
-        def put_leaves(self, chunk: int, leaves: bytes) -> bool: ...
-
-        def put_block(self, chunk: int, block: int, data: memoryview) -> int: ...
-
-        def read_block(self, chunk: int, block: int) -> bytes | memoryview: ...
-
-    class Watcher(Protocol):
-        """Who is told what the tracker and the operator should know."""
-
-        def completed(self) -> None: ...
-
-        def began(self) -> None:
-            """The first block goes out."""
-
-        def edge_failed(self, peer: str, reason: str) -> None: ...
-
-        def peer_dropped(self, peer: str, reason: str) -> None: ...
-
-        def store_failed(self, error: Exception) -> None: ...
-
-    class Talker(Protocol):
-        """Who decides whom the node is linked to, where no tracker does (``talker.Talker``)."""
-
-        def admits(self, peer: str) -> bool: ...
-
-        def meet(self, peer: str, address: str, *, dial: bool) -> None: ...
-
-        def feed(self, event: events.LinkUp | events.LinkDown | events.FrameReceived) -> None: ...
-
-        def unreachable(self, peer: str) -> None: ...
-
-        def bar(self, peer: str) -> None: ...
-
-        def close(self) -> None: ...
 
 
 ADDED, WHOLE, DUPLICATE, CORRUPT = 0, 1, 2, 3
@@ -137,6 +94,13 @@ class Node:
         standing = known is not None and known.control is not None
         self.edges.announce(peer, edge, address, dial=dial)
         if standing:
+            self.feed(events.EdgeChanged(peer, edge))
+
+    def reflow(self, peer: str, edge: Edge) -> None:
+        """What goes over the standing link to ``peer`` is as ``edge`` says now."""
+        session = self.edges.sessions.get(peer)
+        if session is not None and session.control is not None:
+            session.edge = edge
             self.feed(events.EdgeChanged(peer, edge))
 
     def limit(self, up: float) -> None:
@@ -261,9 +225,7 @@ class Node:
             self.talker.feed(event)
 
     def session_unreachable(self, session: Session, reason: str) -> None:
-        if self.talker is not None:
-            self.talker.unreachable(session.peer)
-        else:
+        if self.talker is None or self.talker.unreachable(session.peer):
             self._watcher.edge_failed(session.peer, reason)
 
     def admits(self, peer: str) -> bool:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from fleetpush.lean.sockets import socket
-from fleetpush.swarm import events, gossip
+from fleetpush.swarm import contact, events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fleetpush.net.loop import Loop, Timer
     from fleetpush.net.node import Node
-    from fleetpush.swarm.gossip import Gossip
+    from fleetpush.swarm.gossip import Event, Gossip
 
 EDGE = events.Edge()
-"""Everything flows both ways."""
+"""Everything flows both ways, until the core says otherwise."""
 
 
 class Talker:
@@ -22,27 +22,34 @@ class Talker:
         self._loop = loop
         self._node = node
         self._core = core
+        self._asked: set[str] = set()
+        """Whom the run told us to dial, while that did not fail."""
         self._timer: Timer | None = loop.call_at(loop.now(), self._tick)
 
     def admits(self, peer: str) -> bool:
         """Whether a caller that has proved to be ``peer`` is let in."""
         return self._core.admitted(peer)
 
-    def meet(self, peer: str, address: str, *, dial: bool) -> None:
+    def meet(self, peer: str, address: str, *, dial: bool, through: str = "") -> None:
         """The run names a contact."""
-        self.feed(gossip.Contact(peer, address, dial))
+        if dial:
+            self._asked.add(peer)
+        self.feed(contact.Contact(peer, address, dial, through))
         if not dial:
             self._let_in(peer)  # it may have called already
 
-    def unreachable(self, peer: str) -> None:
-        """``peer`` could not be dialled."""
-        self.feed(gossip.DialFailed(peer))
+    def unreachable(self, peer: str) -> bool:
+        """``peer`` could not be dialled. Whether the run asked for it, and is to know."""
+        asked = peer in self._asked
+        self._asked.discard(peer)
+        self.feed(contact.DialFailed(peer))
+        return asked
 
     def bar(self, peer: str) -> None:
         """``peer`` broke the protocol of the exchange."""
-        self.feed(gossip.Barred(peer))
+        self.feed(contact.Barred(peer))
 
-    def feed(self, event: gossip.Event) -> None:
+    def feed(self, event: Event) -> None:
         """Tells the core what happened and performs what it asks for."""
         if self._timer is None:
             return
@@ -50,17 +57,19 @@ class Talker:
         for effect in self._core.handle(event, self._loop.now()):
             if isinstance(effect, events.Send):
                 node.send(effect.peer, effect.frame)
-            elif isinstance(effect, gossip.Open):
+            elif isinstance(effect, contact.Open):
                 self._open(effect)
-            elif isinstance(effect, gossip.Close):
+            elif isinstance(effect, contact.Close):
                 node.part(effect.peer)
+            elif isinstance(effect, contact.Flow):
+                node.reflow(effect.peer, effect.edge)
             else:
                 node.drop(effect.peer, effect.reason)
 
-    def _open(self, effect: gossip.Open) -> None:
+    def _open(self, effect: contact.Open) -> None:
         address = place(effect.address)
         if address is None:
-            self._loop.call_soon(lambda: self.feed(gossip.DialFailed(effect.peer)))
+            self._loop.call_soon(lambda: self.feed(contact.DialFailed(effect.peer)))
         else:
             self._node.edges.announce(effect.peer, EDGE, address, dial=True)
 

@@ -41,6 +41,10 @@ def _push(given: Mapping[str, object]) -> str:
     topology = given.get("topology", "auto")
     if "tree_fanout" in given and topology in ("mesh", "star"):
         return f"'tree_fanout' needs a tree; 'topology' says {topology}"
+    if given.get("discovery") == "gossip" and (
+        "tree_fanout" in given or topology in ("tree", "star")
+    ):
+        return "'discovery: gossip' is for a mesh; a tree or a star needs the tracker"
     if "keep_releases" in given and "release_dir" not in given:
         return "'keep_releases' goes with 'release_dir'"
     if given.get("delete") and given.get("activate") == "none":
@@ -124,7 +128,7 @@ ACTIONS: Mapping[str, Action] = {
             "group": _TEXT,
             "topology": Argument(readers.choice("auto", "mesh", "tree", "star")),
             "tree_fanout": Argument(readers.whole(1)),
-            "discovery": Argument(readers.choice("tracker")),
+            "discovery": Argument(readers.choice("tracker", "gossip")),
             "rack_by": _TEXT,
             "chunk_size": _amount(amounts.chunk_size),
             "bwlimit": _amount(amounts.rate),

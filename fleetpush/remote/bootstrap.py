@@ -52,7 +52,10 @@ class Kit(NamedTuple):
 _PROBE = "agent/probe.py"
 _GOSSIP = (
     "net/talker.py",
-    *(f"swarm/{name}.py" for name in ("gossip", "members", "rumour", "telling")),
+    *(
+        f"swarm/{name}.py"
+        for name in ("choosing", "contact", "gossip", "members", "rumour", "seat", "telling")
+    ),
 )
 _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
 _RELEASES = ("agent/releases.py",)
@@ -86,19 +89,30 @@ def agent_kit(
     return Kit(
         "fleetpush.agent.main",
         ("__init__.py", "record.py", "errors.py", "lean", "swarm", "net", "agent"),
-        # The first are what only the CLI needs of those.
-        ("swarm/tracker.py", "swarm/tracking.py", "swarm/plan", _PROBE, *unwanted),
+        # The first are what only the CLI, or nobody at run time, needs of those.
+        ("swarm/tracker.py", "swarm/tracking.py", "swarm/plan", "net/roles.py", _PROBE, *unwanted),
     )
 
 
 AGENT = agent_kit()
-STAYING = agent_kit(tree=True, releases=True, tasks=True, full=True)
-OF_SOURCES = agent_kit(tree=True, releases=True, tasks=True, full=True, sources=True)
+
+
+def staying_kit(*, gossip: bool = False, sources: bool = False) -> Kit:
+    """What an agent that stays is shipped: nobody knows yet all that it will be asked."""
+    return agent_kit(
+        gossip=gossip, tree=True, releases=True, tasks=True, full=True, sources=sources
+    )
+
+
 PROBE = Kit(
     "fleetpush.agent.probe",
     (
         *("__init__.py", "record.py", "errors.py", "lean", "agent/__init__.py", _PROBE),
-        *(f"agent/{name}.py" for name in ("control", "descent", "destination", "partial", "place")),
+        *(
+            f"agent/{name}.py"
+            for name in ("control", "descent", "destination", "listening", "partial", "place")
+        ),
+        *("net/__init__.py", "net/binding.py"),
     ),
 )
 

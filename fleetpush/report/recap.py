@@ -69,7 +69,7 @@ def _statuses(report: RunReport) -> Iterable[Text]:
 
 def facts(report: RunReport) -> Iterable[tuple[str, str]]:
     """What the run came to, by name, in the order in which it is told."""
-    timing, traffic = report.timing, report.traffic
+    timing = report.timing
     for destination in _destinations(report):
         yield "destination", destination
     if timing.makespan_s is not None:
@@ -80,13 +80,9 @@ def facts(report: RunReport) -> Iterable[tuple[str, str]]:
         yield "bound", f"{duration(timing.bound_s)}{source}"
     if timing.ratio is not None:
         yield "ratio", f"{timing.ratio:.2f} times the bound"
-    if report.size and traffic.origin_bytes_sent:
-        sent = size(traffic.origin_bytes_sent)
-        yield "origin", f"{traffic.origin_bytes_sent / report.size:.2f} copies sent ({sent})"
-    for origin in report.origins:
-        sent = "left out" if origin.status == "left_out" else f"{size(origin.bytes_sent)} sent"
-        lost = ", then lost" if origin.status == "lost" else ""
-        yield "sent from", f"{clean(origin.host)}: {sent}{lost}"
+    yield from _sent(report)
+    for names, why in served_over_ssh(report):
+        yield "over SSH", f"{clean(fold(names))}: {clean(why)}"
     if timing.activation_spread_s is not None:
         switched = sum(1 for r in report.results if r.activated)
         spread = duration(timing.activation_spread_s)
@@ -98,6 +94,26 @@ def facts(report: RunReport) -> Iterable[tuple[str, str]]:
         yield "digest", report.manifest_digest
     if len(report.files) == 1 and report.files[0].sha256:
         yield "sha256", report.files[0].sha256
+
+
+def _sent(report: RunReport) -> Iterable[tuple[str, str]]:
+    copies = report.traffic.origin_bytes_sent
+    if report.size and copies:
+        yield "origin", f"{copies / report.size:.2f} copies sent ({size(copies)})"
+    for origin in report.origins:
+        sent = "left out" if origin.status == "left_out" else f"{size(origin.bytes_sent)} sent"
+        lost = ", then lost" if origin.status == "lost" else ""
+        yield "sent from", f"{clean(origin.host)}: {sent}{lost}"
+
+
+def served_over_ssh(report: RunReport) -> Iterable[tuple[list[str], str]]:
+    """The hosts whose links to the origin ran through their SSH connections, by the reason."""
+    by_reason: defaultdict[str, list[str]] = defaultdict(list)
+    for result in report.results:
+        if result.over_ssh:
+            by_reason[result.over_ssh].append(result.host)
+    for why, names in by_reason.items():
+        yield names, why
 
 
 def _fact(name: str, value: str) -> Text:

@@ -6,15 +6,19 @@ peers trade, and some of it gets lost if the scenario says so.
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
 
 from fleetpush.sim.fleet import ORIGIN, Fleet
-from fleetpush.swarm import events, gossip, tracker, wire
+from fleetpush.swarm import contact, events, gossip, tracker, wire
 from fleetpush.swarm.gossip import Gossip
 from fleetpush.swarm.plan.contacts import Contacts
+from fleetpush.swarm.seat import NOWHERE, Seat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fleetpush.sim.machine import Machine, Way
     from fleetpush.sim.scenario import HostDraw, Scenario
     from fleetpush.swarm.wire import Frame
@@ -30,6 +34,7 @@ class GossipFleet(Fleet):
         self._contacts = Contacts(ORIGIN, Random(f"contacts of {scenario.seed}"))
         self._losses = Random(f"losses of {scenario.seed}")
         super().__init__(scenario)
+        self._seats = _seats(self.drawn)
 
     # -- coming and going
 
@@ -45,6 +50,7 @@ class GossipFleet(Fleet):
             origin=ORIGIN,
             chunks=self.scenario.chunks,
             peers=self.scenario.hosts + 1,
+            seat=self._seats[name] if drawn and len(self.racks) > 1 else NOWHERE,
         )
         self.clock.at(self.clock.now + gossip.PERIOD * self._rng.random(), self._talk, machine)
         if drawn is None:
@@ -55,10 +61,10 @@ class GossipFleet(Fleet):
             self.clock.at(there, self._hand, self.machines[other], (name, False))
             self.clock.at(there, self._hand, machine, (other, True))
 
-    def _hand(self, machine: Machine, contact: tuple[str, bool]) -> None:
-        other, dial = contact
+    def _hand(self, machine: Machine, named: tuple[str, bool]) -> None:
+        other, dial = named
         if machine.alive:
-            self._advise(machine, gossip.Contact(other, other, dial))
+            self._advise(machine, contact.Contact(other, other, dial))
 
     def _tick(self, *_: object) -> None:
         """There is no tracker."""
@@ -68,7 +74,7 @@ class GossipFleet(Fleet):
         if isinstance(event, tracker.DialFailed):
             machine = self.machines[event.peer]
             if machine.alive:
-                self._advise(machine, gossip.DialFailed(event.other))
+                self._advise(machine, contact.DialFailed(event.other))
         elif isinstance(event, tracker.Finished):
             self.tracker_told += 1
         elif isinstance(event, tracker.Left):
@@ -94,7 +100,7 @@ class GossipFleet(Fleet):
     def _perform(self, machine: Machine, effect: events.Effect) -> None:
         super()._perform(machine, effect)
         if isinstance(effect, events.DropPeer):
-            self._advise(machine, gossip.Barred(effect.peer))
+            self._advise(machine, contact.Barred(effect.peer))
 
     def _talk(self, machine: Machine, _: object = None) -> None:
         """Its moment has come."""
@@ -112,10 +118,23 @@ class GossipFleet(Fleet):
                 if way is not None:
                     self.tally.add(effect.frame)
                     self.clock.at(now + way.latency, self._take_frame, way, effect.frame)
-            elif isinstance(effect, gossip.Open):
+            elif isinstance(effect, contact.Open):
                 self._links.introduce(machine, effect.peer, _EDGE, dial=True)
-            elif isinstance(effect, gossip.Close):
+            elif isinstance(effect, contact.Close):
                 self._links.part(machine, effect.peer)
+            elif isinstance(effect, contact.Flow):
+                self.feed(machine, events.EdgeChanged(effect.peer, effect.edge))
             elif isinstance(effect, events.DropPeer):
                 self.dropped.append((machine.name, effect.peer, effect.reason))
                 self._links.ban(machine, effect.peer)
+
+
+def _seats(drawn: Sequence[HostDraw]) -> dict[str, Seat]:
+    """Of all hosts, by name."""
+    size = Counter(host.rack for host in drawn)
+    taken: Counter[int] = Counter()
+    seats = {}
+    for host in drawn:
+        seats[host.name] = Seat(host.rack + 1, taken[host.rack], size[host.rack])
+        taken[host.rack] += 1
+    return seats

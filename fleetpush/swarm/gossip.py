@@ -3,9 +3,8 @@
 A peer is given a few contacts at start and learns the rest from peers. Over the links that it trades by, it
 tells a few neighbours at a time what is newest in its table (``members``): itself, who came, who is
 suspected, who has more; and a few entries at random, so that what got lost is told again. From that table it
-chooses whom to be linked to: half of them at random, which keeps the swarm in one piece, half because they
-have much that it lacks. Now and then a link is given up for another one, so that the view of the swarm
-changes.
+chooses whom to be linked to (``choosing``). Now and then a link is given up for another one, so that the view
+of the swarm changes.
 
 A link that breaks is dialled again; a peer that does not answer then is suspected, and everybody hears of it.
 """
@@ -13,52 +12,31 @@ A link that breaks is dialled again; a peer that does not answer then is suspect
 from __future__ import annotations
 
 from fleetpush.errors import RemoteProtocolError
-from fleetpush.record import Record
-from fleetpush.swarm import bitfield, events, wire
+from fleetpush.swarm import events, wire
 from fleetpush.swarm import rumour as rumours
+from fleetpush.swarm.choosing import VIEW, Choice
+from fleetpush.swarm.contact import Barred, Close, Contact, DialFailed, Flow, Open
 from fleetpush.swarm.members import ALIVE, Members
 from fleetpush.swarm.rumour import Cells
+from fleetpush.swarm.seat import NOWHERE, Seat, flow
 from fleetpush.swarm.telling import Teller
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Protocol, Union
+    from typing import Any, Union
 
+    from fleetpush.swarm.choosing import Trade
+    from fleetpush.swarm.events import Edge
     from fleetpush.swarm.members import Member
     from fleetpush.swarm.picker import Rng
 
-    class Trade(Protocol):
-        """What gossip asks of the peer that trades (``peer.Peer``)."""
 
-        @property
-        def have(self) -> int: ...
-
-        @property
-        def complete(self) -> bool: ...
-
-        def lacks_of(self, peer: str) -> int: ...
-
-        def trades_with(self, peer: str) -> bool: ...
-
-
-VIEW = 32
-"""Links that a peer keeps at most."""
-
-LINKS = 16
-"""Links that it looks for while it lacks something and its neighbours have some of it."""
-
-FEW_LINKS = 4
-"""When it is complete."""
-
-PERIOD, IDLE_PERIOD = 0.1, 0.3
+PERIOD, IDLE_PERIOD = 0.2, 0.5
 """Seconds between messages; the longer one when it is complete and there is no news."""
 
 TOLD_AT_ONCE = 2
 """Neighbours that hear from it in a period."""
-
-DRAWS = 6
-"""Members that are looked at for one to be linked to."""
 
 RESHUFFLE = 5.0
 """Seconds after which a link is given up for another."""
@@ -72,56 +50,14 @@ AVOID = 5.0
 PROBE_WITHIN = 0.3
 """Seconds in which a link that broke is dialled again, at random: both ends do."""
 
+STARVING_AFTER = 1.0
+"""Seconds in which no neighbour had anything that we lack, until we look for more of them."""
+
+HUNGRY_AFTER = 2.0
+"""Seconds in which nobody in our rack had anything that we lack, until we take it from any other."""
+
 OPEN_WITHIN = 20.0
 """Seconds after which a dial whose end nobody told is taken for failed."""
-
-
-class Contact(Record):
-    """The run names ``peer`` at ``address``, to ``dial`` it or to await its call."""
-
-    __slots__ = ("peer", "address", "dial")
-
-    def __init__(self, peer: str, address: str, dial: bool) -> None:
-        self.peer = peer
-        self.address = address
-        self.dial = dial
-
-
-class DialFailed(Record):
-    """``peer`` could not be reached."""
-
-    __slots__ = ("peer",)
-
-    def __init__(self, peer: str) -> None:
-        self.peer = peer
-
-
-class Barred(Record):
-    """``peer`` broke the protocol: no link to it any more."""
-
-    __slots__ = ("peer",)
-
-    def __init__(self, peer: str) -> None:
-        self.peer = peer
-
-
-class Open(Record):
-    """Dial ``peer`` at ``address``; report a link or ``DialFailed``."""
-
-    __slots__ = ("peer", "address")
-
-    def __init__(self, peer: str, address: str) -> None:
-        self.peer = peer
-        self.address = address
-
-
-class Close(Record):
-    """Close the link to ``peer`` if there is one, and do not dial it any more."""
-
-    __slots__ = ("peer",)
-
-    def __init__(self, peer: str) -> None:
-        self.peer = peer
 
 
 if TYPE_CHECKING:
@@ -134,11 +70,13 @@ if TYPE_CHECKING:
         events.FrameReceived,
         events.TimerFired,
     ]
-    Effect = Union[Open, Close, events.Send, events.DropPeer]
+    Effect = Union[Open, Close, Flow, events.Send, events.DropPeer]
 
 
 class Gossip:
     """Of peer ``me`` at ``address``, in a run of at most ``peers`` peers whose data comes from ``origin``.
+
+    ``seat``: where ``me`` sits, if there are racks.
 
     The driver feeds it links, gossip frames and failed dials, calls ``handle(TimerFired())`` at ``wakeup``,
     and lets in only who is ``admitted``.
@@ -154,16 +92,17 @@ class Gossip:
         origin: str,
         chunks: int,
         peers: int,
+        seat: Seat = NOWHERE,
     ) -> None:
         self.cells = Cells(chunks)
         self.members = Members(me, self.cells, peers, rng)
         self.wakeup = 0.0
         """When ``TimerFired`` is due next."""
-        self._teller = Teller(me, address, trade, self.members, self.cells)
+        self._teller = Teller(me, address, trade, self.members, self.cells, seat=seat)
         self._me = me
         self._trade = trade
         self._rng = rng
-        self._origin = origin
+        self._seat = seat
         self._heard_at: dict[str, float] = {}
         """The standing links, and when something came by each."""
         self._opening: dict[str, float] = {}
@@ -172,11 +111,22 @@ class Gossip:
         """Whose link broke, and when to dial it again."""
         self._parting: set[str] = set()
         """Linked, and not for long: one of us said so."""
+        self._edges: dict[str, Edge] = {}
+        """What flows over the standing links."""
+        self._hungry: set[str] = set()
+        """Neighbours whose racks lack what nobody in them brings."""
+        self._fed_at = self._useful_at = 0.0
+        """When a neighbour in our rack, and when any, last had something that we lack."""
         self._barred: set[str] = set()
         self._turn: list[str] = []
         """Neighbours that are to hear from us, the last one next."""
         self._reshuffle_at = RESHUFFLE * (1 + rng.random())
+        taken = (self._opening, self._barred)
+        self._choice = Choice(
+            me, seat, trade, self.members, rng, origin=origin, cells=self.cells, taken=taken
+        )
         self._out: list[Effect] = []
+        self._now = 0.0
         self._events: dict[type, Callable[[Any, float], None]] = {
             Contact: self._contact,
             DialFailed: self._dial_failed,
@@ -200,6 +150,7 @@ class Gossip:
         """The only way in. The returned effects are to be performed in order."""
         out: list[Effect] = []
         self._out = out
+        self._now = now
         self._events[type(event)](event, now)
         return out
 
@@ -207,13 +158,20 @@ class Gossip:
 
     def _contact(self, event: Contact, now: float) -> None:
         member = self.members.name(event.peer, event.address)
-        if member is not None and event.dial:
+        if member is None:
+            return
+        if event.through:
+            # What was tried before is given up: this way is there, whatever became of the others.
+            member.through = event.through
+            self._opening.pop(event.peer, None)
+            self.members.lives(member)
+        if event.dial:
             self._open(member, now)
 
     def _open(self, member: Member, now: float) -> None:
         if member.id not in self._heard_at and member.id not in self._opening:
             self._opening[member.id] = now
-            self._out.append(Open(member.id, member.address))
+            self._out.append(Open(member.id, member.through or member.address))
 
     def _link_up(self, event: events.LinkUp, now: float) -> None:
         peer = event.peer
@@ -228,11 +186,23 @@ class Gossip:
         if member.state != ALIVE:
             self.members.accused[peer] = member.incarnation
         self.members.lives(member)
+        self._edges[peer] = events.Edge()
+        self._reflow(peer)
         self._send(peer)
+
+    def _reflow(self, peer: str) -> None:
+        """Makes known what flows to ``peer``, if that is something else now."""
+        member = self.members.get(peer)
+        if member is None or peer not in self._heard_at:
+            return
+        edge = flow(self._seat, member.seat, hungry=peer in self._hungry)
+        if edge != self._edges[peer]:
+            self._edges[peer] = edge
+            self._out.append(Flow(peer, edge))
 
     def _link_down(self, event: events.LinkDown, now: float) -> None:
         peer = event.peer
-        if self._heard_at.pop(peer, None) is None:
+        if not self._unlink(peer):
             return
         self._out.append(Close(peer))
         member = self.members.get(peer)
@@ -241,6 +211,12 @@ class Gossip:
             if peer not in self._parting and peer not in self._barred:
                 self._probes[peer] = now + PROBE_WITHIN * self._rng.random()
         self._parting.discard(peer)
+
+    def _unlink(self, peer: str) -> bool:
+        """Whether there was a link."""
+        self._edges.pop(peer, None)
+        self._hungry.discard(peer)
+        return self._heard_at.pop(peer, None) is not None
 
     def _dial_failed(self, event: DialFailed, now: float) -> None:
         peer = event.peer
@@ -266,7 +242,7 @@ class Gossip:
         if peer not in self._heard_at or not isinstance(frame, wire.Gossip):
             return
         try:
-            parting, found = rumours.unpacked(frame.payload, self.cells)
+            parting, hungry, found = rumours.unpacked(frame.payload, self.cells)
         except RemoteProtocolError as error:
             self._bar(Barred(peer), now)
             self._out.append(events.DropPeer(peer, f"sent {error}"))
@@ -274,13 +250,16 @@ class Gossip:
         self._heard_at[peer] = now
         for said in found:
             self.members.hear(said, peer, now)
+        (self._hungry.add if hungry else self._hungry.discard)(peer)
+        self._reflow(peer)
         if parting:
             self._parting.add(peer)
             self._out.append(Close(peer))
 
     def _send(self, peer: str) -> None:
         """Tells ``peer`` what is newest."""
-        payload = self._teller.message(peer, parting=peer in self._parting)
+        hungry = self._fed_at < self._now - HUNGRY_AFTER and not self._trade.complete
+        payload = self._teller.message(peer, parting=peer in self._parting, hungry=hungry)
         self._out.append(events.Send(peer, wire.Gossip(payload)))
 
     # -- time
@@ -288,6 +267,7 @@ class Gossip:
     def _timer(self, event: events.TimerFired, now: float) -> None:
         members = self.members
         members.expire(now)
+        self._taste(now)
         self._look_after(now)
         self._shed(now)
         self._seek(now)
@@ -297,6 +277,14 @@ class Gossip:
             self._send(self._next_in_turn())
         busy = members.news or not self._trade.complete
         self.wakeup = now + (PERIOD if busy else IDLE_PERIOD) * (0.9 + 0.2 * self._rng.random())
+
+    def _taste(self, now: float) -> None:
+        """Looks whether our neighbours have anything for us, and whether our own rack does."""
+        useful = [peer for peer in self._heard_at if self._trade.lacks_of(peer)]
+        if useful or not self._heard_at:
+            self._useful_at = now
+        if not self._seat.rack or any(map(self._choice.is_near, useful)):
+            self._fed_at = now
 
     def _next_in_turn(self) -> str:
         """Of the neighbours, of which there are some."""
@@ -323,7 +311,7 @@ class Gossip:
                 self._silent(peer, now)
 
     def _silent(self, peer: str, now: float) -> None:
-        del self._heard_at[peer]
+        self._unlink(peer)
         self._parting.discard(peer)
         self._out.append(Close(peer))
         member = self.members.get(peer)
@@ -337,60 +325,28 @@ class Gossip:
         due = now >= self._reshuffle_at and not self._trade.complete
         if due:
             self._reshuffle_at = now + RESHUFFLE
-        if links > VIEW or (due and links >= LINKS):
-            free = [p for p in self._heard_at if self._may_part(p)]
-            if free:
-                peer = free[int(self._rng.random() * len(free))]
+        if links > VIEW or (due and links >= self._choice.links):
+            peer = self._choice.spare(self._heard_at, self._parting)
+            if peer is not None:
                 self._parting.add(peer)
                 self._send(peer)
 
-    def _may_part(self, peer: str) -> bool:
-        if self._origin in (peer, self._me) or peer in self._parting:
-            return False
-        return not self._trade.trades_with(peer)
-
     def _seek(self, now: float) -> None:
         """Dials some of those that it would like to be linked to."""
-        links = len(self._heard_at) - len(self._parting) + len(self._opening)
-        for number in range((self._goal() - links + 1) // 2):
-            member = self._draw(now, useful=bool(number % 2))
+        links = [peer for peer in self._heard_at if peer not in self._parting]
+        links += self._opening
+        missing = self._choice.goal(starving=now - self._useful_at > STARVING_AFTER) - len(links)
+        for number in range((missing + 1) // 2):
+            member = self._choice.next(links, now, useful=bool(number % 2))
             if member is not None:
+                links.append(member.id)
                 self._open(member, now)
-
-    def _goal(self) -> int:
-        """How many links it should have."""
-        trade = self._trade
-        if self._me == self._origin:
-            return LINKS
-        if trade.complete:
-            return FEW_LINKS
-        return LINKS if any(trade.lacks_of(peer) for peer in self._heard_at) else VIEW
-
-    def _draw(self, now: float, *, useful: bool) -> Member | None:
-        """Whom to be linked to: who has most of what we lack, of a few, or the next best. The origin only if
-        there is nobody else."""
-        found = []
-        for _ in range(DRAWS):
-            member = self.members.draw()
-            if member is not None and self._is_free(member, now) and member.id != self._origin:
-                found.append(member)
-        if not found:
-            origin = self.members.get(self._origin)
-            alone = not self._heard_at and not self._opening
-            return origin if alone and origin is not None and self._is_free(origin, now) else None
-        if not useful:
-            return found[0]
-        lacks = ~self.cells.of(self._trade.have)
-        return max(found, key=lambda member: bitfield.count(member.has & lacks))
-
-    def _is_free(self, member: Member, now: float) -> bool:
-        linked = member.linked or member.id in self._opening or member.id in self._barred
-        return member.state == ALIVE and now >= member.avoid_until and not linked
 
     def check_invariants(self) -> None:
         """Raises AssertionError when the state contradicts itself; tests and simulations call it."""
         self.members.check_invariants()
         assert self._parting <= set(self._heard_at)
+        assert set(self._edges) == set(self._heard_at) >= self._hungry
         for peer in self._heard_at:
             member = self.members.get(peer)
             assert member is not None

@@ -15,6 +15,7 @@ Cells are only ever gained, so maps are united and older ones change nothing.
 from __future__ import annotations
 
 from fleetpush.swarm import rumour
+from fleetpush.swarm.seat import NOWHERE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,12 +41,15 @@ class Member:
 
     __slots__ = (
         "address", "avoid_until", "failures", "has", "id", "incarnation", "linked", "met", "named",
-        "packed", "since", "state",
+        "packed", "seat", "since", "state", "through",
     )  # fmt: skip
 
     def __init__(self, peer: str, address: str) -> None:
         self.id = peer
         self.address = address
+        self.through = ""
+        """Where the run carries a link to it, for us alone: never told."""
+        self.seat = NOWHERE
         self.incarnation = 0
         self.state = ALIVE
         self.since = 0.0
@@ -76,7 +80,7 @@ class Members:
         """Who lives and was suspected, in which incarnation: they are to hear of it and answer."""
         self._me = me
         self._cells = cells
-        self._limit = limit
+        self.limit = limit
         self._rng = rng
         self._table: dict[str, Member] = {}
         self._order: list[str] = []
@@ -126,12 +130,12 @@ class Members:
         if len(self._order) > 2 * len(self._table) + 8:
             self._order = list(self._table)
         for _ in range(8):
-            if len(self._table) < self._limit:
+            if len(self._table) < self.limit:
                 return True
             member = self.draw()
             if member is not None and not member.met:
                 self._forget(member)
-        return len(self._table) < self._limit
+        return len(self._table) < self.limit
 
     def _forget(self, member: Member) -> None:
         del self._table[member.id]
@@ -154,7 +158,7 @@ class Members:
             member = self.add(said.peer, said.address)
             if member is None:
                 return
-            member.incarnation = said.incarnation
+            member.incarnation, member.seat = said.incarnation, said.seat
         if own_word:
             self._heard_itself(member, said)
         elif member.linked:
@@ -163,6 +167,9 @@ class Members:
             return
         else:
             self._hearsay(member, said, now)
+            if not member.seat.rack and said.seat.rack:
+                # Whoever the run named was heard of before it could say where it sits.
+                member.seat, member.packed = said.seat, None
         if said.has & ~member.has:
             member.has |= said.has
             member.packed = None
@@ -176,8 +183,9 @@ class Members:
 
     def _heard_itself(self, member: Member, said: Rumour) -> None:
         address = member.address if member.named else said.address
-        if (member.incarnation, member.address) != (said.incarnation, address):
-            member.incarnation, member.address = said.incarnation, address
+        new = said.incarnation, address, said.seat
+        if (member.incarnation, member.address, member.seat) != new:
+            member.incarnation, member.address, member.seat = new
             member.packed = None
             self._tell(self.news, member)
         self.lives(member)
@@ -188,7 +196,7 @@ class Members:
             if ahead == 0 and member.state == ALIVE:
                 self.suspect(member, now)
         elif 0 < ahead <= JUMP:
-            member.incarnation = said.incarnation
+            member.incarnation, member.seat = said.incarnation, said.seat
             if not member.named:
                 member.address = said.address
             member.packed = None
@@ -241,6 +249,7 @@ class Members:
                 member.incarnation,
                 member.state != ALIVE,
                 member.has,
+                seat=member.seat,
             )
             member.packed = rumour.packed(told, self._cells)
         return member.packed
@@ -248,8 +257,8 @@ class Members:
     def check_invariants(self) -> None:
         """Raises AssertionError when the table contradicts itself."""
         assert self._me not in self._table
-        assert len(self._table) <= self._limit
-        assert len(self._order) <= 2 * self._limit + 16
+        assert len(self._table) <= self.limit
+        assert len(self._order) <= 2 * self.limit + 16
         assert set(self._table) <= set(self._order)
         for peer, member in self._table.items():
             assert (member.state != ALIVE) == (peer in self._ailing)

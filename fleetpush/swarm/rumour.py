@@ -13,6 +13,7 @@ from struct import error as struct_error
 from fleetpush.errors import RemoteProtocolError
 from fleetpush.record import Record
 from fleetpush.swarm import bitfield
+from fleetpush.swarm.seat import NOWHERE, Seat
 from fleetpush.swarm.wire import MAX_GOSSIP
 
 MAX_CELLS = 2048
@@ -21,23 +22,33 @@ MAX_NAME = 255
 
 MAX_INCARNATION = (1 << 32) - 1
 
-_HEAD = Struct("!BIBB")
+_HEAD = Struct("!BIHHHBB")
 _SUSPECT = 1
-_PARTING = 1
+_PARTING, _HUNGRY = 1, 2
 
 
 class Rumour(Record):
     """Of ``peer``, reached at ``address``: the ``incarnation`` in which it is said to live, or is a
-    ``suspect`` of being dead, and the set of cells that it ``has``."""
+    ``suspect`` of being dead, the set of cells that it ``has``, and where it sits."""
 
-    __slots__ = ("peer", "address", "incarnation", "suspect", "has")
+    __slots__ = ("peer", "address", "incarnation", "suspect", "has", "seat")
 
-    def __init__(self, peer: str, address: str, incarnation: int, suspect: bool, has: int) -> None:
+    def __init__(
+        self,
+        peer: str,
+        address: str,
+        incarnation: int,
+        suspect: bool,
+        has: int,
+        *,
+        seat: Seat = NOWHERE,
+    ) -> None:
         self.peer = peer
         self.address = address
         self.incarnation = incarnation
         self.suspect = suspect
         self.has = has
+        self.seat = seat
 
 
 class Cells:
@@ -67,15 +78,23 @@ def packed(rumour: Rumour, cells: Cells) -> bytes:
     peer, address = rumour.peer.encode(), rumour.address.encode()
     if not peer or max(len(peer), len(address)) > MAX_NAME:
         raise ValueError(f"a peer called {rumour.peer!r} at {rumour.address!r}: 1 to 255 bytes")
+    seat = rumour.seat
     head = _HEAD.pack(
-        _SUSPECT if rumour.suspect else 0, rumour.incarnation, len(peer), len(address)
+        _SUSPECT if rumour.suspect else 0,
+        rumour.incarnation,
+        *(seat.rack, seat.place, seat.of),
+        *(len(peer), len(address)),
     )
     return head + peer + address + bitfield.to_bytes(rumour.has, cells.count)
 
 
-def message(rumours: list[bytes], *, parting: bool = False) -> bytes:
-    """A message of as many of ``rumours`` (packed) as fit. ``parting``: close the link that this comes by."""
-    parts, size = [bytes((_PARTING if parting else 0,))], 1
+def message(rumours: list[bytes], *, parting: bool = False, hungry: bool = False) -> bytes:
+    """A message of as many of ``rumours`` (packed) as fit.
+
+    ``parting``: close the link that this comes by. ``hungry``: the sender's rack lacks what nobody brings.
+    """
+    flags = (_PARTING if parting else 0) | (_HUNGRY if hungry else 0)
+    parts, size = [bytes((flags,))], 1
     for rumour in rumours:
         size += len(rumour)
         if size > MAX_GOSSIP:
@@ -84,24 +103,25 @@ def message(rumours: list[bytes], *, parting: bool = False) -> bytes:
     return b"".join(parts)
 
 
-def unpacked(payload: bytes, cells: Cells) -> tuple[bool, list[Rumour]]:
-    """Whether the sender parts with us, and its rumours. Raises RemoteProtocolError."""
-    if not 0 < len(payload) <= MAX_GOSSIP or payload[0] > _PARTING:
+def unpacked(payload: bytes, cells: Cells) -> tuple[bool, bool, list[Rumour]]:
+    """Whether the sender parts with us, whether it is hungry, and its rumours. Raises RemoteProtocolError."""
+    if not 0 < len(payload) <= MAX_GOSSIP or payload[0] > _PARTING | _HUNGRY:
         raise RemoteProtocolError("a gossip message that makes no sense")
     found: list[Rumour] = []
     at, end = 1, len(payload)
     try:
         while at < end:
-            flags, incarnation, named, placed = _HEAD.unpack_from(payload, at)
+            flags, incarnation, rack, place, of, named, placed = _HEAD.unpack_from(payload, at)
             names = at + _HEAD.size
             places = names + named
             has = places + placed
             at = has + cells.size
-            if flags > _SUSPECT or not named or at > end:
+            if flags > _SUSPECT or not named or not of or at > end:
                 raise RemoteProtocolError("a rumour that makes no sense")
             peer, address = payload[names:places].decode(), payload[places:has].decode()
             mask = bitfield.from_bytes(payload[has:at], cells.count)
-            found.append(Rumour(peer, address, incarnation, bool(flags), mask))
+            seat = Seat(rack, place, of) if rack else NOWHERE
+            found.append(Rumour(peer, address, incarnation, bool(flags), mask, seat=seat))
     except (struct_error, ValueError):
         raise RemoteProtocolError("a rumour of the wrong size or of what does not exist") from None
-    return bool(payload[0]), found
+    return bool(payload[0] & _PARTING), bool(payload[0] & _HUNGRY), found

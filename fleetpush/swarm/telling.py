@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from fleetpush.swarm.members import Members
     from fleetpush.swarm.rumour import Cells
+    from fleetpush.swarm.seat import Seat
 
     class Holder(Protocol):
         """Who has chunks."""
@@ -31,22 +32,30 @@ TIMES = 3
 
 
 class Teller:
-    """For peer ``me`` at ``address``, from its table ``members``."""
+    """For peer ``me`` at ``address``, which sits at ``seat``, from its table ``members``."""
 
     def __init__(
-        self, me: str, address: str, holder: Holder, members: Members, cells: Cells
+        self,
+        me: str,
+        address: str,
+        holder: Holder,
+        members: Members,
+        cells: Cells,
+        *,
+        seat: Seat,
     ) -> None:
         self._me = me
         self._address = address
+        self._seat = seat
         self._holder = holder
         self._members = members
         self._cells = cells
 
-    def message(self, peer: str, *, parting: bool) -> bytes:
+    def message(self, peer: str, *, parting: bool, hungry: bool) -> bytes:
         """The next one for ``peer``."""
         members = self._members
         has = self._cells.of(self._holder.have)
-        mine = Rumour(self._me, self._address, members.incarnation, suspect=False, has=has)
+        mine = Rumour(self._me, self._address, members.incarnation, False, has, seat=self._seat)
         parts = [rumour.packed(mine, self._cells)]
         told = {peer}
         accused = members.accused.pop(peer, None)
@@ -59,7 +68,7 @@ class Teller:
             if member is not None and member.state != DEAD and member.id not in told:
                 told.add(member.id)
                 parts.append(members.packed(member))
-        return rumour.message(parts, parting=parting)
+        return rumour.message(parts, parting=parting, hungry=hungry)
 
     def _newest(self, books: dict[str, int], most: int, told: set[str]) -> list[bytes]:
         """The newest rumours of ``books`` that are not in ``told`` yet."""

@@ -36,6 +36,7 @@ REPORTS = st.builds(
             verified_at_s=SECONDS,
             activated=st.booleans(),
             digest=st.none() | st.text(),
+            over_ssh=st.text(),
         ),
         max_size=4,
     ).map(tuple),

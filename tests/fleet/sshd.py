@@ -188,6 +188,7 @@ class SshdFleet:
         lines = [
             extra,
             f"ListenAddress 0.0.0.0:{self.port}" + ("" if self.namespace else " rdomain lo"),
+            f"ListenAddress [::]:{self.port}" if self.namespace else "",
             f"HostKey {self.host_key}",
             f"AuthorizedKeysFile {self.root}/authorized_keys",
             f"ForceCommand exec {self.root}/login",

@@ -29,14 +29,15 @@ class LabFleet:
     LOG = "DEBUG1"
     """What the sshds write down."""
 
-    def __init__(self) -> None:
+    def __init__(self, origin: str = "10.77.0.1") -> None:
+        self._at = origin
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with self._stack as stack:
             self.lab = stack.enter_context(Lab())
             self.root = self.lab.root
-            self.origin = self.lab.host("origin", "10.77.0.1")
+            self.origin = self.lab.host("origin", self._at)
             self.hosts: dict[str, Host] = {}
             self.servers: dict[str, SshdFleet] = {}
             self._stack = stack.pop_all()

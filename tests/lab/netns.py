@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 PREFIX = "fp-"
-MASK = 16
+MASK, MASK_6 = 16, 64
 DEVICE = "eth0"
 PEER_PORTS = "47600-47699"
 BRIDGE = "br0"
@@ -60,12 +60,16 @@ class Host:
         self.port = lab.plug_in(self, bridge)
         """The bridge's end of its cable, in the lab's ``bridges``."""
         for address in addresses:
-            self.ip("addr", "add", f"{address}/{MASK}", "dev", DEVICE)
+            six = ":" in address
+            # Usable at once: nobody else can have it.
+            more = ["nodad"] if six else []
+            self.ip("addr", "add", f"{address}/{MASK_6 if six else MASK}", "dev", DEVICE, *more)
         # Outgoing connections must not take a source port that a filter for peer ports would match.
         self.set("ipv4/ip_local_port_range", "50000 60999")
         # The rule that finds our own addresses moves back, so that filters can come before it.
-        self.ip("rule", "add", "pref", "1000", "lookup", "local")
-        self.ip("rule", "del", "pref", "0")
+        for family in ("-4", "-6"):
+            self.ip(family, "rule", "add", "pref", "1000", "lookup", "local")
+            self.ip(family, "rule", "del", "pref", "0")
 
     def ip(self, *words: str) -> None:
         _ip("-n", self.namespace, *words)
@@ -96,7 +100,7 @@ class Host:
         self._blocked += 1
         words = ["pref", str(self._blocked), "iif", DEVICE, "from", source]
         words += ["ipproto", "tcp", "dport", ports] if ports else []
-        self.ip("rule", "add", *words, "blackhole")
+        self.ip("-6" if ":" in source else "-4", "rule", "add", *words, "blackhole")
 
     def cannot_route_to(self, network: str) -> None:
         """Connections to ``network`` fail at once."""
@@ -131,7 +135,7 @@ class Lab:
         self.close()
 
     def host(self, name: str, *addresses: str, bridge: str = BRIDGE) -> Host:
-        """A host with these IPv4 addresses, all in one network with every other host's /16."""
+        """A host with these addresses, all in one network with every other host's /16, or /64."""
         return Host(self, name, addresses, bridge)
 
     def namespace(self, name: str) -> str:

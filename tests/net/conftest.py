@@ -23,4 +23,5 @@ def rig() -> Iterator[Rig]:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits for edges and between dials are short."""
     monkeypatch.setattr("fleetpush.net.edges.WAIT_FOR_EDGE", 0.2)
+    monkeypatch.setattr("fleetpush.net.listener.SPEAK_WITHIN", 0.2)
     monkeypatch.setattr("fleetpush.net.edges.FIRST_RETRY", 0.01)

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from fleetpush.deploy.identity import RunIdentity
-from fleetpush.net import edges
+from fleetpush.net import edges, listener
 from fleetpush.swarm import wire
 from fleetpush.swarm.events import Edge
 from tests.net.nodes import RUN, Intruder, client_context
@@ -41,7 +41,7 @@ def test_a_caller_without_tls_hears_nothing(rig, impatient, encrypt, says):
 def test_a_silent_caller_is_hung_up_on(rig, impatient):
     seed = rig.member("seed", seed=True, encrypt=False)
     check_heard_nothing(rig, Intruder(seed.address), seed)
-    assert not seed.node.edges._silent
+    assert not seed.node.edges._listener.silent
 
 
 def test_a_certificate_of_another_run_is_worth_nothing(rig, impatient, tmp_path):
@@ -188,10 +188,10 @@ def test_strangers_are_bounded_and_leave_room_when_they_go(rig, monkeypatch, enc
     inside = seed.node.edges
     callers = [socket.create_connection(seed.address) for _ in range(10)]
     rig.rest(0.1)
-    assert len(inside._strangers) + len(inside._silent) == 4
+    assert len(inside._strangers) + len(inside._listener.silent) == 4
     for sock in callers:
         sock.close()
-    rig.until(lambda: not inside._strangers and not inside._silent)
+    rig.until(lambda: not inside._strangers and not inside._listener.silent)
     rig.join(host, seed)
     rig.until(lambda: host.completions)
 
@@ -206,23 +206,23 @@ def test_strangers_that_say_half_a_frame_are_bounded_in_time_too(rig, impatient)
 
 def test_a_system_without_descriptors_is_asked_again_later(rig, monkeypatch):
     seed, host = rig.member("seed", seed=True), rig.member("host")
-    inside, tries = seed.node.edges, []
-    monkeypatch.setattr(edges, "REST", 0.1)
+    inside, tries = seed.node.edges._listener, []
+    monkeypatch.setattr(listener, "REST", 0.1)
 
     class Exhausted:
-        def __init__(self, listener):
-            self._listener = listener
+        def __init__(self, listening):
+            self._listening = listening
 
         def accept(self):
             tries.append(1)
             if len(tries) < 3:
                 raise OSError(errno.EMFILE, "too many")
-            return self._listener.accept()
+            return self._listening.accept()
 
         def __getattr__(self, name):
-            return getattr(self._listener, name)
+            return getattr(self._listening, name)
 
-    inside._listener = Exhausted(inside._listener)
+    inside._socket = Exhausted(inside._socket)
     rig.join(host, seed)
     rig.until(lambda: host.completions)
     assert 3 <= len(tries) <= 6
@@ -233,7 +233,7 @@ def test_closing_leaves_no_socket_registered(rig):
     host = rig.member("host", encrypt=False)
     rig.join(host, seed)
     callers = [socket.create_connection(seed.address) for _ in range(3)]
-    rig.until(lambda: len(seed.node.edges._silent) == 3)
+    rig.until(lambda: len(seed.node.edges._listener.silent) == 3)
     seed.node.close()
     host.node.close()
     rig.rest(0.05)

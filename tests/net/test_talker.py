@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fleetpush.net.talker import Talker, place
-from fleetpush.swarm import gossip, members, rumour, wire
+from fleetpush.swarm import choosing, gossip, members, rumour, wire
 
 if TYPE_CHECKING:
     from tests.net.nodes import Member, Rig
@@ -47,7 +47,7 @@ def test_hosts_with_one_contact_each_find_each_other_and_get_the_content(rig, en
     rig.until(lambda: all(m.peer.complete for m in everyone))
     assert all(m.store.data == rig.data for m in everyone)
     rig.until(lambda: all(len(m.core.members) == 5 for m in everyone))
-    rig.until(lambda: all(len(m.core.links) >= gossip.FEW_LINKS for m in everyone[1:]))
+    rig.until(lambda: all(len(m.core.links) >= choosing.FEW_LINKS for m in everyone[1:]))
     assert all(m.completions == 1 for m in everyone[1:])
     for member in everyone:
         member.core.check_invariants()

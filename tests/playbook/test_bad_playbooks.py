@@ -166,6 +166,7 @@ CASES: dict[str, tuple[str, int, str]] = {
     "rate in bits": (task("push: {src: x, bwlimit: 10Mbit}"), 3, "in bits"),
     "topology": (task("push: {src: x, topology: ring}"), 3, "must be auto, mesh, tree or star, not 'ring'"),
     "fan-out of a mesh": (task("push: {src: x, topology: mesh, tree_fanout: 2}"), 3, "needs a tree"),
+    "gossip in a tree": (task("push: {src: x, topology: tree, discovery: gossip}"), 3, "for a mesh"),
     "flag's spelling": (task("push: {src: x, host-bwlimit: 1M}"), 3, "did you mean 'host_bwlimit'?"),
     "activate what": (task("push: {src: x, activate: later}"), 3, "must be each, together or none"),
     "success": (task("push: {src: x, min_success: 120%}"), 3, "is not a percentage"),

@@ -51,6 +51,14 @@ def test_destinations_are_told_apart_and_staged_files_are_called_staged():
     assert "/data/model.pt on node1 (staged, not activated)" in shown
 
 
+def test_hosts_that_were_served_over_ssh_are_named_once_with_the_reason():
+    report = feed(4)[-1].report
+    assert "over SSH" not in text(report)
+    results = tuple(replace(r, over_ssh="no way") for r in report.results[:3])
+    shown = text(replace(report, results=(*results, *report.results[3:])))
+    assert "over SSH     node[1-3]: no way" in shown
+
+
 def test_a_run_that_never_moved_a_byte_has_no_makespan():
     report = replace(feed(4)[-1].report, timing=Timing(total_s=1.0), traffic=Traffic())
     shown = text(report)

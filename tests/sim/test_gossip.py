@@ -11,7 +11,7 @@ from fleetpush.errors import UsageError
 from fleetpush.sim.gossip import GossipFleet
 from fleetpush.sim.outcome import outcome, simulate
 from fleetpush.sim.scenario import Scenario
-from fleetpush.swarm import gossip
+from fleetpush.swarm import choosing
 
 OF_THIS_MACHINE = {"wall_s", "cpu_s", "messages_per_s", "events_per_s"}
 SMALL = Scenario(hosts=24, chunks=40, discovery="gossip", rate=12.5e6)
@@ -53,8 +53,14 @@ def test_every_host_completes_whatever_gossip_is_lost(scenario):
 
 def test_those_that_live_complete_when_others_die():
     for seed in range(2):
-        _, found = played(replace(SMALL, deaths=0.15, loss=0.05, seed=seed))
+        _, found = played(replace(SMALL, deaths=0.15, loss=0.05, seed=seed, racks=1 + seed))
         assert found.lacking == ()
+
+
+def test_each_chunk_comes_into_a_rack_about_once():
+    found = simulate(replace(SMALL, hosts=40, racks=4, oversubscription=4.0))
+    assert found.lacking == ()
+    assert found.copies_per_rack < 1.5
 
 
 def test_it_comes_near_to_what_a_tracker_makes_of_it_and_the_origin_sends_one_copy():
@@ -69,7 +75,7 @@ def test_hosts_learn_of_each_other_from_each_other():
     fleet, _ = played(replace(SMALL, hosts=40))
     for talker in fleet.talkers.values():
         assert len(talker.members) == 40
-        assert gossip.FEW_LINKS <= len(talker.links) <= gossip.VIEW
+        assert choosing.FEW_LINKS <= len(talker.links) <= choosing.VIEW
 
 
 def test_the_same_seed_gives_the_same_run_and_losses_change_it():

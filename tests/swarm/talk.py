@@ -9,8 +9,9 @@ import heapq
 import random
 from itertools import count
 
-from fleetpush.swarm import events, gossip, wire
+from fleetpush.swarm import contact, events, gossip, wire
 from fleetpush.swarm.plan.contacts import Contacts
+from fleetpush.swarm.seat import NOWHERE, Seat
 
 ORIGIN = "origin"
 LATENCY = 0.001
@@ -24,13 +25,14 @@ class Store:
     def __init__(self, chunks: int, have: int) -> None:
         self.chunks = chunks
         self.have = have
+        self.useful = lambda peer: 1
 
     @property
     def complete(self) -> bool:
         return self.have == (1 << self.chunks) - 1
 
     def lacks_of(self, peer: str) -> int:
-        return 1
+        return self.useful(peer)
 
     def trades_with(self, peer: str) -> bool:
         return False
@@ -39,17 +41,21 @@ class Store:
 class Talk:
     """``hosts`` peers and the origin; ``join`` and ``run`` make it move. ``now`` is in seconds."""
 
-    def __init__(self, hosts: int, *, chunks=20, seed=0, loss=0.0, twice=0.0, delay=0.0) -> None:
+    def __init__(
+        self, hosts: int, *, chunks=20, seed=0, loss=0.0, twice=0.0, delay=0.0, racks=0
+    ) -> None:
         self.now = 0.0
         self.rng = random.Random(seed)
         self.loss, self.twice, self.delay = loss, twice, delay
-        self.limit, self.chunks = hosts + 1, chunks
+        self.limit, self.chunks, self.racks = hosts + 1, chunks, racks
         self.peers: dict[str, gossip.Gossip] = {}
         self.stores: dict[str, Store] = {}
         self.dead: set[str] = set()
         self.dropped: list[tuple[str, str]] = []
         self.links: set[tuple[str, str]] = set()
         """Who holds a link to whom: both directions of each."""
+        self.flows: dict[tuple[str, str], events.Edge] = {}
+        """What may go from one to another where it is not everything."""
         self._contacts = Contacts(ORIGIN, self.rng)
         self._ticket = count()
         self._heap: list = []
@@ -84,12 +90,20 @@ class Talk:
             origin=ORIGIN,
             chunks=self.chunks,
             peers=self.limit,
+            seat=self.seat(name),
         )
         self.at(0.1 * self.rng.random(), self._tick, name)
         if name != ORIGIN:
             for other in self._contacts.join(name):
-                self.feed(other, gossip.Contact(name, f"{name}:1", dial=False))
-                self.feed(name, gossip.Contact(other, f"{other}:1", dial=True))
+                self.feed(other, contact.Contact(name, f"{name}:1", dial=False))
+                self.feed(name, contact.Contact(other, f"{other}:1", dial=True))
+
+    def seat(self, name: str) -> Seat:
+        """Racks take turns; the origin is in none."""
+        if not self.racks or name == ORIGIN:
+            return NOWHERE
+        number = int(name[1:])
+        return Seat(number % self.racks + 1, number // self.racks, (self.limit - 1) // self.racks)
 
     def die(self, name: str) -> None:
         self.dead.add(name)
@@ -112,7 +126,9 @@ class Talk:
         for effect in self.peers[name].handle(event, self.now):
             if isinstance(effect, events.Send):
                 self.say(name, effect.peer, effect.frame.payload)
-            elif isinstance(effect, gossip.Open):
+            elif isinstance(effect, contact.Flow):
+                self.flows[name, effect.peer] = effect.edge
+            elif isinstance(effect, contact.Open):
                 self.at(4 * LATENCY, self._dialled, name, effect.peer, effect.address)
             else:
                 if isinstance(effect, events.DropPeer):
@@ -129,7 +145,7 @@ class Talk:
         there = self.peers.get(other)
         fine = there is not None and other not in self.dead and address == f"{other}:1"
         if not fine or not there.admitted(name):
-            self.at(DIALS, self.feed, name, gossip.DialFailed(other))
+            self.at(DIALS, self.feed, name, contact.DialFailed(other))
             return
         self.links |= {(name, other), (other, name)}
         for one, its in ((name, other), (other, name)):

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleetpush.swarm import events, gossip, members, rumour, wire
+from fleetpush.swarm import choosing, events, gossip, members, rumour, seat, wire
+from fleetpush.swarm.events import Edge
 from fleetpush.swarm.plan.contacts import CONTACTS, ORIGIN_CONTACTS, Contacts
 from tests.swarm.talk import ORIGIN, Talk
 
@@ -50,8 +51,8 @@ def test_four_contacts_are_enough_to_be_linked_to_many_and_the_swarm_is_one_piec
     talk.run(10)
     assert talk.unlike() == []
     for name in talk.living:
-        low = gossip.LINKS if name == ORIGIN else gossip.LINKS - 2
-        assert low <= len(talk.neighbours(name)) <= gossip.VIEW
+        low = choosing.LINKS if name == ORIGIN else talk.peers[name]._choice.links - 2
+        assert low <= len(talk.neighbours(name)) <= choosing.VIEW
     reached, fresh = {ORIGIN}, [ORIGIN]
     while fresh:
         fresh = [o for name in fresh for o in talk.neighbours(name) if o not in reached]
@@ -129,7 +130,7 @@ RUMOURS = st.builds(
 def test_a_message_comes_out_as_it_went_in(said, parting):
     payload = rumour.message([rumour.packed(one, CELLS) for one in said], parting=parting)
     assert len(payload) <= wire.MAX_GOSSIP
-    assert rumour.unpacked(payload, CELLS) == (parting, said)
+    assert rumour.unpacked(payload, CELLS) == (parting, False, said)
 
 
 def test_what_does_not_fit_a_message_is_left_for_another():
@@ -248,7 +249,7 @@ def test_what_is_no_news_any_more_is_told_again():
     peer = talk.peers["h0"]
     assert not peer.members.news
     told = [e for e in peer.handle(events.TimerFired(), talk.now) if e.peer == "h1"]
-    _, said = rumour.unpacked(told[0].frame.payload, CELLS)
+    _, _, said = rumour.unpacked(told[0].frame.payload, CELLS)
     assert {one.peer for one in said} == {"h0", ORIGIN}
 
 
@@ -278,3 +279,43 @@ def test_everybody_is_given_four_that_came_before_and_sixteen_the_origin():
         came.add(name)
     contacts.leave("h5")
     assert all("h5" not in contacts.join(f"n{i}") for i in range(100))
+
+
+# -- racks
+
+
+def test_where_there_are_racks_most_links_stay_inside_and_what_crosses_is_shared_out():
+    talk = Talk(60, seed=7, racks=3)
+    talk.run(12)
+    assert talk.unlike() == []
+    between = within = 0
+    for name in talk.living[1:]:
+        crossing = 0
+        for other in talk.neighbours(name):
+            its, flow = talk.seat(other), talk.flows.get((name, other), Edge())
+            if other == ORIGIN:
+                assert flow == Edge(local=False)
+            elif its.rack == talk.seat(name).rack:
+                within += 1
+                assert flow == Edge()
+            else:
+                crossing += 1
+                share = seat.share(its.place, its.of)
+                assert flow == Edge(share, seat.CLASSES, local=False, imports=True)
+        assert crossing
+        between += crossing
+    assert between < within
+
+
+def test_a_rack_that_nobody_feeds_takes_everything_from_any_other():
+    talk = Talk(12, seed=8, racks=2)
+    for number in range(0, 12, 2):  # those of one rack have nothing for each other
+        talk.stores[f"h{number}"].useful = lambda peer: talk.seat(peer).rack != 1
+    talk.run(gossip.HUNGRY_AFTER + 8)
+    open_to: dict[int, set[bool]] = {1: set(), 2: set()}
+    for name, other in talk.links:
+        one, its = talk.seat(name).rack, talk.seat(other).rack
+        if one and its and one != its:
+            everything = Edge(local=False, imports=True)
+            open_to[its].add(talk.flows[name, other] == everything)
+    assert open_to == {1: {True}, 2: {False}}

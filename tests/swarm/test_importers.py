@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpush.swarm.plan.importers import CLASSES, Importers
+from fleetpush.swarm.plan.importers import Importers
 from fleetpush.swarm.plan.mesh import Mesh
+from fleetpush.swarm.seat import CLASSES
 
 ORIGIN = "origin"
 

@@ -17,7 +17,7 @@ from fleetpush.deploy.results import OriginResult
 from fleetpush.deploy.sessions.fleet import Sessions
 from fleetpush.deploy.source import Source
 from fleetpush.errors import HostError, HostFailure, InputError
-from fleetpush.remote.bootstrap import OF_SOURCES
+from fleetpush.remote.bootstrap import staying_kit
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.plan.shares import Shares
 
@@ -55,7 +55,7 @@ class Elsewhere:
         self._places = hosts
         self._dests = dests
         self.shares: Shares | None = None
-        self._sessions = Sessions(options.ssh, OF_SOURCES)
+        self._sessions = Sessions(options.ssh, staying_kit(sources=True))
         self._found: Surveyed | None = None
         self._begun = False
         self.members = [

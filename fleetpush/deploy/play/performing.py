@@ -13,6 +13,7 @@ from fleetpush.deploy.play.performer import Call, Outcome
 from fleetpush.deploy.play.pushing import Pushes, in_groups
 from fleetpush.deploy.progress import Notice
 from fleetpush.deploy.sessions.fleet import Sessions
+from fleetpush.remote import bootstrap
 from fleetpush.remote.target import target_of
 
 if TYPE_CHECKING:
@@ -22,30 +23,34 @@ if TYPE_CHECKING:
     from fleetpush.deploy.play.events import PlayObserver
     from fleetpush.deploy.play.options import PlayOptions
     from fleetpush.deploy.play.performer import Performer
+    from fleetpush.deploy.play.program import Program
     from fleetpush.deploy.progress import Level
     from fleetpush.deploy.sessions.session import Session
-    from fleetpush.inventory.model import Host, Inventory
+    from fleetpush.inventory.model import Host
     from fleetpush.playbook.model import Become, Task
     from fleetpush.remote.connection import Target
     from fleetpush.remote.settings import BecomeMethod
 
 
-def performer_for(options: PlayOptions, inventory: Inventory, observer: PlayObserver) -> Performer:
+def performer_for(options: PlayOptions, program: Program, observer: PlayObserver) -> Performer:
     """The performer that does tasks over SSH, as ``options.ssh`` says; ``observer`` hears of its progress."""
-    return SessionPerformer(options, observer)
+    return SessionPerformer(options, observer, gossips=program.may_gossip())
 
 
 class SessionPerformer:
     """A session for each host and, where tasks become somebody else there, one more over its connection.
 
-    A host's connection is called by its name; an agent by that and whom it runs as.
+    A host's connection is called by its name; an agent by that and whom it runs as. ``gossips``: some push is
+    one whose hosts find each other.
     """
 
-    def __init__(self, options: PlayOptions, observer: PlayObserver) -> None:
+    def __init__(
+        self, options: PlayOptions, observer: PlayObserver, *, gossips: bool = False
+    ) -> None:
         self._options = options
         self._observer = observer
         self._began = time.monotonic()
-        self._sessions = Sessions(options.ssh)
+        self._sessions = Sessions(options.ssh, bootstrap.staying_kit(gossip=gossips))
         self._pushes = Pushes(options, self._sessions.connectors, self._notice)
         self._hosts: dict[str, Host] = {}
         self._agents: dict[str, set[str]] = {}

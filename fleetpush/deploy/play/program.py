@@ -59,6 +59,11 @@ class Program:
         """Every host of any play, by name."""
         return {host.name: host for play in self.plays for host in play.hosts}
 
+    def may_gossip(self) -> bool:
+        """Whether a push of it is, or could turn out to be, one whose hosts find each other."""
+        tasks = (task for play in self.plays for task in (*play.tasks, *play.play.handlers))
+        return any(task.arguments.get("discovery", "tracker") != "tracker" for task in tasks)
+
 
 def load_program(
     options: PlayOptions, warn: Callable[[str], None], *, with_hosts: bool = True

@@ -164,6 +164,7 @@ def outcome_of(result: HostResult, report: RunReport) -> Outcome:
         "digest": result.digest,
         "run_id": report.run_id,
         "bytes_received": result.bytes_received,
+        "over_ssh": result.over_ssh,
         "files": [
             {"path": file.path, "size": file.size, "sha256": file.sha256} for file in report.files
         ],

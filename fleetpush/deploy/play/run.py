@@ -40,7 +40,7 @@ class PlayRun:
         self,
         options: PlayOptions,
         observer: PlayObserver,
-        make_performer: Callable[[PlayOptions, Inventory, PlayObserver], Performer] | None = None,
+        make_performer: Callable[[PlayOptions, Program, PlayObserver], Performer] | None = None,
     ) -> None:
         self.check = options.check
         self._options = options
@@ -75,7 +75,7 @@ class PlayRun:
         self._began = loop.time()
         program = load_program(self._options, self._warn)
         assert program.inventory is not None
-        performer = self._make_performer(self._options, program.inventory, self._observer)
+        performer = self._make_performer(self._options, program, self._observer)
         hosts = program.hosts()
         names = tuple(playbook.name for playbook in program.playbooks)
         self.tell(events.PlaybooksStarted(self.now(), self._run_id, names, len(hosts), self.check))

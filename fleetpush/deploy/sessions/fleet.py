@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.sessions.session import Session
 from fleetpush.errors import HostError, HostFailure
-from fleetpush.remote.bootstrap import STAYING
+from fleetpush.remote import bootstrap
 from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping
 
-    from fleetpush.remote.bootstrap import Kit
     from fleetpush.remote.connection import Target
     from fleetpush.remote.settings import SshSettings
 
@@ -38,11 +37,10 @@ async def _all(work: Iterable[Awaitable[None]]) -> None:
 
 
 class Sessions:
-    """By the hosts' names. An asynchronous context: at its end no agent is left."""
+    """By the hosts' names. An asynchronous context: at its end no agent, each made of ``kit``, is left."""
 
-    def __init__(self, settings: SshSettings, kit: Kit = STAYING) -> None:
-        """``kit``: what their agents are shipped."""
-        self._kit = kit
+    def __init__(self, settings: SshSettings, kit: bootstrap.Kit | None = None) -> None:
+        self._kit = kit or bootstrap.staying_kit()
         self._connectors = Connectors(settings)
         self._sessions: dict[str, Session] = {}
         self._watch: asyncio.Task[None] | None = None

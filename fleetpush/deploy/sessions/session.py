@@ -32,9 +32,9 @@ class Session:
     Every method runs in the event loop.
     """
 
-    def __init__(self, name: str, target: Target, kit: bootstrap.Kit = bootstrap.STAYING) -> None:
-        self._kit = kit
+    def __init__(self, name: str, target: Target, kit: bootstrap.Kit) -> None:
         self.name = name
+        self._kit = kit
         self.target = target
         self.connection: Connection | None = None
         self.failure: HostFailure | None = None

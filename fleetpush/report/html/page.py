@@ -21,6 +21,7 @@ from fleetpush.report.html.columns import Columns, State
 from fleetpush.report.html.heat import heat_map, margin
 from fleetpush.report.html.slow import laggards
 from fleetpush.report.quantities import duration, hosts, rate, size
+from fleetpush.report.recap import served_over_ssh
 from fleetpush.report.sanitise import clean
 
 if TYPE_CHECKING:
@@ -195,6 +196,8 @@ def _facts(run: RunRecord, report: RunReport) -> Iterator[tuple[str, str]]:
         yield "digest", report.manifest_digest
     for file in report.files[:20]:
         yield "sha256", f"{file.sha256 or 'not known'}  {file.path} ({size(file.size)})"
+    for names, why in served_over_ssh(report):
+        yield "over SSH", f"{fold(names)}: {why}"
     traffic = report.traffic
     if traffic.peer_bytes_sent or traffic.origin_bytes_sent:
         yield "sent by this machine", size(traffic.origin_bytes_sent)

@@ -8,9 +8,7 @@ tick: dealing changes nearly every edge of the rack.
 
 from __future__ import annotations
 
-CLASSES = 120
-"""More than most racks have hosts, with many divisors: shares are then alike. In a bigger rack some classes
-come in twice."""
+from fleetpush.swarm.seat import share
 
 
 class Importers:
@@ -52,8 +50,8 @@ class Importers:
         self._dealt[rack] = count = len(members)
         changed = []
         for place, (peer, old) in enumerate(list(members.items())):
-            share = tuple(range(place % CLASSES, CLASSES, count)) or (place % CLASSES,)
-            if share != old:
-                members[peer] = share
+            new = share(place, count)
+            if new != old:
+                members[peer] = new
                 changed.append(peer)
         return changed

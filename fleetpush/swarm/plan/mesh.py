@@ -12,8 +12,9 @@ other origin is joined to.
 
 from __future__ import annotations
 
-from fleetpush.swarm.plan.importers import CLASSES, Importers
+from fleetpush.swarm.plan.importers import Importers
 from fleetpush.swarm.plan.link import Links, pair
+from fleetpush.swarm.seat import CLASSES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
