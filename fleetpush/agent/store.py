@@ -12,11 +12,11 @@ import os
 import stat
 import threading
 from contextlib import suppress
-from hashlib import sha256
 
 from fleetpush.agent.destination import open_old, settle, sync_directory, try_owner
 from fleetpush.agent.files import SLICE, Reading, Stream, close_all, reserve
 from fleetpush.agent.kept import chunks_within, note_of, untouched
+from fleetpush.agent.ledger import ADDED, CORRUPT, DUPLICATE, WHOLE, Ledger
 from fleetpush.agent.partial import Partial, open_directory
 from fleetpush.agent.place import (
     UNCHANGED,
@@ -28,7 +28,8 @@ from fleetpush.agent.place import (
     ownership,
     targets,
 )
-from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest
+from fleetpush.swarm import bitfield
+from fleetpush.swarm.manifest import BLOCK, chunk_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,12 +39,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ADDED", "CORRUPT", "DUPLICATE", "WHOLE", "HostStore", "Place", "StoreError"]
 
-ADDED, WHOLE, DUPLICATE, CORRUPT = range(4)
-"""What became of a block: kept; kept and its chunk is whole; not wanted now; not what it claims to be."""
-
 
 class HostStore:
-    """``have`` is the bitfield of whole verified chunks; ``present``: the destination itself is the content.
+    """``present``: the destination itself is the content.
 
     Call ``close`` in the end whatever has happened, and only after the worker thread's last call returned
     or was told to stop.
@@ -58,16 +56,11 @@ class HostStore:
         known: Mapping[int, Sequence[int]] | None = None,
     ) -> None:
         """``known``: notes by the files' numbers (``note_of``) of destinations that hold their content."""
-        self.have = 0
         self.present = False
         self._manifest = manifest
+        self._ledger = Ledger(manifest)
         self._place = place
         self._verify_full = verify_full
-        self._progress = [0] * manifest.chunks
-        self._leaves: dict[int, bytes] = {}
-        self._found: dict[
-            int, bytes
-        ] = {}  # leaves of what the scan read in chunks that are not whole
         self._targets: list[Target] = []
         self._directories: dict[tuple[str, ...], int] = {}
         self._made: list[str] = []
@@ -85,6 +78,11 @@ class HostStore:
         self._disk_work = threading.Lock()
         self._umask = os.umask(0o077)
         os.umask(self._umask)
+
+    @property
+    def have(self) -> int:
+        """The bitfield of whole verified chunks."""
+        return self._ledger.have
 
     # -- what is there already
 
@@ -152,26 +150,20 @@ class HostStore:
             if -1 not in self._old and len(common) == len(looked_at):
                 self._stream = old
                 self.present = True
-                self._keep(common)
+                self._ledger.keep(common)
             else:
                 self._scan_partials(old, looked_at, common, reading)
-            self._trust()
+            self._ledger.trust(bitfield.chunks(self._trusted))
             self._scanned = not stop()
-
-    def _trust(self) -> None:
-        self.have |= self._trusted
-        for chunk in range(self._manifest.chunks):
-            if self._trusted >> chunk & 1:
-                self._progress[chunk] = self._manifest.blocks_in(chunk)
 
     def _scan_partials(
         self, old: Stream, chunks: Sequence[int], common: dict[int, bytes], reading: Reading
     ) -> None:
         if not self._partials:
             self._stage()
-        self._found.clear()
+        self._ledger.forget_found()
         if any(partial.existed for partial in self._partials.values()):
-            self._keep(self._compare(self._stream, chunks, reading, holes=False))
+            self._ledger.keep(self._compare(self._stream, chunks, reading, holes=False))
         missing = [chunk for chunk in common if not self.have >> chunk & 1]
         for chunk in missing:
             if reading.stop():
@@ -181,7 +173,7 @@ class HostStore:
     def _compare(
         self, stream: Stream, chunks: Sequence[int], reading: Reading, *, holes: bool
     ) -> dict[int, bytes]:
-        """The leaves of the chunks that ``stream`` holds whole; what else it holds goes to ``_found``."""
+        """The leaves of the chunks that ``stream`` holds whole; what else it holds is noted."""
         whole = {}
         for chunk in chunks:
             if reading.stop():
@@ -191,36 +183,32 @@ class HostStore:
                 if chunk_digest(leaves) == self._manifest.chunk_digests[chunk]:
                     whole[chunk] = leaves
                 else:
-                    self._found[chunk] = leaves
+                    self._ledger.note(chunk, leaves)
             reading.add(self._manifest.chunk_length(chunk))
         return whole
 
     def _copy(self, old: Stream, chunk: int, leaves: bytes) -> None:
         self.put_leaves(chunk, leaves)
         start = chunk * self._manifest.chunk_size
-        for block in range(self._progress[chunk], self._manifest.blocks_in(chunk)):
+        for block in range(self._ledger.progress(chunk), self._manifest.blocks_in(chunk)):
             length = self._manifest.block_length(chunk, block)
             data = old.read(start + block * BLOCK, length)
             # A destination that changes as we read it gives blocks that are refused: they come by net.
             self.put_block(chunk, block, memoryview(data))
 
-    def _keep(self, whole: dict[int, bytes]) -> None:
-        self._leaves.update(whole)
-        for chunk in whole:
-            self._progress[chunk] = self._manifest.blocks_in(chunk)
-            self.have |= 1 << chunk
-
     # -- the exchange
 
     def progress(self, chunk: int) -> int:
         """Verified blocks from the chunk's start without a gap."""
-        return self._progress[chunk]
+        return self._ledger.progress(chunk)
 
     def leaves(self, chunk: int) -> bytes | None:
         """The chunk's block digests, joined, if known. Raises StoreError for a known file that lied."""
-        if chunk not in self._leaves and self._trusted >> chunk & 1:
-            self._leaves[chunk] = self._leaves_of_known(chunk)
-        return self._leaves.get(chunk)
+        leaves = self._ledger.leaves(chunk)
+        if leaves is None and self._trusted >> chunk & 1:
+            leaves = self._leaves_of_known(chunk)
+            self._ledger.remember(chunk, leaves)
+        return leaves
 
     def _leaves_of_known(self, chunk: int) -> bytes:
         with explained(self._place.dest):
@@ -235,44 +223,26 @@ class HostStore:
 
     def put_leaves(self, chunk: int, leaves: bytes) -> bool:
         """Whether they are the chunk's."""
-        if chunk in self._leaves:
-            return self._leaves[chunk] == leaves
-        if chunk_digest(leaves) != self._manifest.chunk_digests[chunk]:
-            return False
-        self._leaves[chunk] = leaves
-        if self.have >> chunk & 1:
-            return True
-        found = self._found.pop(chunk, b"")
-        blocks = 0
-        while found and found[blocks * DIGEST :][:DIGEST] == leaves[blocks * DIGEST :][:DIGEST]:
-            blocks += 1  # ends before the last: a chunk whose leaves all match is whole already
-        self._progress[chunk] = blocks
-        return True
+        return self._ledger.learn(chunk, leaves)
 
     def put_block(self, chunk: int, block: int, data: memoryview) -> int:
         """Takes the chunk's next block: ADDED or WHOLE; any other is a DUPLICATE.
 
         CORRUPT: it does not match its leaf, or the leaves are not known. Raises StoreError.
         """
-        if block != self._progress[chunk]:
-            return DUPLICATE
-        leaves = self._leaves.get(chunk)
-        if leaves is None or sha256(data).digest() != leaves[block * DIGEST : (block + 1) * DIGEST]:
-            return CORRUPT
+        judged = self._ledger.judge(chunk, block, data)
+        if judged != ADDED:
+            return judged
         try:
             self._stream.write(chunk * self._manifest.chunk_size + block * BLOCK, data)
         except OSError as error:
             raise explain(error, self._targets[0].path) from error
         self._dirty = True
-        self._progress[chunk] = block + 1
-        if (block + 1) * DIGEST < len(leaves):
-            return ADDED
-        self.have |= 1 << chunk
-        return WHOLE
+        return self._ledger.took(chunk)
 
     def read_block(self, chunk: int, block: int) -> bytes:
         """A verified block, also after activation. Raises IndexError for any other, StoreError."""
-        if not 0 <= block < self._progress[chunk]:
+        if not 0 <= block < self._ledger.progress(chunk):
             raise IndexError(f"block {block} of chunk {chunk} is not here")
         start = chunk * self._manifest.chunk_size + block * BLOCK
         try:
@@ -329,9 +299,7 @@ class HostStore:
         self._drop(lost)
 
     def _drop(self, lost: set[int]) -> None:
-        for chunk in lost:
-            self.have &= ~(1 << chunk)
-            self._progress[chunk] = 0
+        self._ledger.drop(lost)
         if lost:
             total = self._manifest.chunks
             raise StoreError(

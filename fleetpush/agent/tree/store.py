@@ -20,6 +20,7 @@ from fleetpush.agent.tree.look import Look, same_size
 from fleetpush.agent.tree.root import Root
 from fleetpush.agent.tree.staging import Staging, sync
 from fleetpush.agent.tree.switch import Switch
+from fleetpush.swarm import bitfield
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,21 +117,21 @@ class TreeStore(HostStore):
             if same_size(self._look.files[index], file)
             and all(c in common or self._trusted >> c & 1 for c in self._chunks_of(index))
         }
-        self._trust()
+        self._ledger.trust(bitfield.chunks(self._trusted))
         served = self._served
         assert served is not None
         here = OpenFiles(lambda index: self._open_here(index, served))
         self._stream = Stream(self._manifest, here, self._kept)
         self._switch = self._make_switch()
         if len(self._kept) == len(self._manifest.files):
-            self._keep(common)
+            self._ledger.keep(common)
             self.present = not self._made and not self._switch.changes_anything
             return
         self._stage_files()
-        self._found.clear()
+        self._ledger.forget_found()
         if self._begin_staging().existed:
             missing = [chunk for chunk in chunks if chunk not in common]
-            self._keep(self._compare(self._stream, missing, reading, holes=False))
+            self._ledger.keep(self._compare(self._stream, missing, reading, holes=False))
         for chunk, leaves in common.items():
             if reading.stop():
                 return
@@ -151,7 +152,7 @@ class TreeStore(HostStore):
         if any(part.file not in self._kept for part in self._manifest.extents(start, length)):
             self._copy(old, chunk, leaves)
         else:
-            self._keep({chunk: leaves})
+            self._ledger.keep({chunk: leaves})
 
     def _stage_files(self) -> None:
         """Raises StoreError, OSError."""
