@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetpush.swarm import bitfield, wire
-from fleetpush.swarm.events import SendEnded, SendEnding, StartSend, StopSend
+from fleetpush.swarm.events import SendEnded, SendEnding, SendLeaves, StartSend, StopSend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +90,16 @@ class Sender:
             self._moved(n)  # its answer to that offer
             self.fill_slots()
 
+    def asked(self, n: Neighbour, frame: wire.Ask) -> None:
+        """Leaves first; an offer stands until it is answered."""
+        state, bit = self._state, 1 << frame.chunk
+        self._moved(n)
+        if (state.have | state.partial) & bit:
+            state.out.append(SendLeaves(n.id, frame.chunk))
+        else:
+            n.offered &= ~bit
+            state.send(n.id, wire.Stop(frame.chunk))
+
     def accepted(self, n: Neighbour, frame: wire.Accept) -> None:
         bit = 1 << frame.chunk
         self._moved(n)
@@ -98,7 +108,7 @@ class Sender:
             self._state.send(n.id, wire.Stop(frame.chunk))
             return
         n.offered ^= bit
-        self._start(n, frame.chunk, frame.block)
+        self._start(n, frame)
 
     def wanted(self, n: Neighbour, frame: wire.Want) -> None:
         state, bit = self._state, 1 << frame.chunk
@@ -108,7 +118,7 @@ class Sender:
             return
         if (state.have | state.partial) & bit and bitfield.count(n.sending) <= state.slots:
             self._policy.asked(n, frame.chunk)
-            self._start(n, frame.chunk, frame.block)
+            self._start(n, frame)
         else:
             state.send(n.id, wire.Stop(frame.chunk))
 
@@ -160,11 +170,11 @@ class Sender:
             # since the last block began to go out: nothing new can be offered now.
             n.refused |= bit
 
-    def _start(self, n: Neighbour, chunk: int, block: int) -> None:
-        n.sending |= 1 << chunk
-        n.started[chunk] = self._state.now
+    def _start(self, n: Neighbour, wanted: wire.Accept | wire.Want) -> None:
+        n.sending |= 1 << wanted.chunk
+        n.started[wanted.chunk] = self._state.now
         self._check_later()
-        self._state.out.append(StartSend(n.id, chunk, block))
+        self._state.out.append(StartSend(n.id, wanted.chunk, wanted.block, wanted.skip))
 
     def _stop(self, n: Neighbour, chunk: int) -> None:
         n.sending &= ~(1 << chunk)
