@@ -86,6 +86,8 @@ class Exchange:
         """Where peers call."""
         self._releases: Releases | None = None
         self._release = ""
+        self._previous = ""
+        """The directory of the release before."""
 
     @property
     def _is_origin(self) -> bool:
@@ -136,10 +138,12 @@ class Exchange:
         home = os.path.expanduser("~")
         dest = self._open_release(config["release"], home) if config["release"] else config["dest"]
         place = Place(dest, config["mode"], config["owner"], config["group"], home)
-        store = make_store(self._manifest, config, place)
+        store = make_store(self._manifest, config, place, self._previous)
         self._store = store  # before open, so that leaving closes whatever it got hold of
         store.open()
         store.scan(self._reading, lambda: self._leaving)
+        for note in store.notes_of_reuse:
+            self._control.say({"is": "note", "message": note})
         return store
 
     def _open_release(self, wanted: dict[str, Any], home: str) -> str:
@@ -148,7 +152,9 @@ class Exchange:
 
         self._releases = Releases(wanted["dir"], home, make=True)
         self._release = self._releases.choose(wanted["stamp"], self._manifest.name)
-        self._releases.current()  # what is no link is found before a byte moves
+        current = self._releases.current()  # what is no link is found before a byte moves
+        if current != self._release:
+            self._previous = current and self._releases.path(current)
         return self._releases.path(self._release) + "/"
 
     def _reading(self, done: int) -> None:
@@ -176,6 +182,8 @@ class Exchange:
             credit=shape["credit"],
             bundle=shape["bundle"],
             frugal=self._is_origin and shape["frugal_origin"],
+            sifts=store.sifts,
+            skips=store.skips,
         )
         node.start(self._peer, store)
         if self._config["gossip"] is not None:
@@ -356,16 +364,16 @@ class Exchange:
 
     def _report(self, *, final: bool = False) -> None:
         """Figures since the start, when they have changed."""
-        if self._node is None or self._peer is None:
+        if self._node is None or self._peer is None or self._store is None:
             return
         received, sent, cross = self._node.wire_bytes()
         done = self._manifest.size if self._peer.complete else self._bytes_had()
         content = self._node.content_in, self._node.content_out
-        figures = (done, received, sent, *content, self._node.links(), cross)
+        figures = (done, received, sent, *content, self._node.links(), cross, self._store.reused)
         if figures == self._told and not final:
             return
         self._told = figures
-        names = ("done", "in", "out", "content_in", "content_out", "links", "cross")
+        names = ("done", "in", "out", "content_in", "content_out", "links", "cross", "reused")
         self._control.say({"is": "progress", **dict(zip(names, figures))})
 
     def _bytes_had(self) -> int:

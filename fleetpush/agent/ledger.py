@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from fleetpush.swarm import bitfield
 from fleetpush.swarm.manifest import DIGEST, chunk_digest
 
 TYPE_CHECKING = False
@@ -19,10 +20,14 @@ ADDED, WHOLE, DUPLICATE, CORRUPT = range(4)
 """What became of a block: kept; kept and its chunk is whole; not wanted now; not what it claims to be."""
 
 
+IN_VAIN = 8
+"""Chunks in a row after which what else was found is given up: to ask costs a round trip a chunk."""
+
+
 class Ledger:
     """``have`` is the bitfield of whole verified chunks."""
 
-    __slots__ = ("_found", "_leaves", "_manifest", "_progress", "have")
+    __slots__ = ("_found", "_here", "_leaves", "_manifest", "_progress", "_vain", "have", "reused")
 
     def __init__(self, manifest: Manifest) -> None:
         self.have = 0
@@ -31,6 +36,12 @@ class Ledger:
         self._leaves: dict[int, bytes] = {}
         self._found: dict[int, bytes] = {}
         """Leaves of what was read in chunks that are not whole."""
+        self._here: dict[int, int] = {}
+        """Sets of blocks of chunks that are not whole, verified beyond their ``progress``."""
+        self._vain = 0
+        """Chunks in a row of which what was found was nothing."""
+        self.reused = 0
+        """Bytes that need not come: they were here."""
 
     def progress(self, chunk: int) -> int:
         """Verified blocks from the chunk's start without a gap."""
@@ -57,9 +68,14 @@ class Ledger:
         """A trusted chunk was read after all."""
         self._leaves[chunk] = leaves
 
-    def note(self, chunk: int, leaves: bytes) -> None:
-        """What the disk holds where the chunk is to be, though it is not the chunk."""
+    def note(self, chunk: int, leaves: bytes) -> bool:
+        """What the disk holds where the chunk is to be, though it is not the chunk. True: go on."""
         self._found[chunk] = leaves
+        return True
+
+    def found(self, chunk: int) -> bool:
+        """Whether anything was noted of ``chunk``."""
+        return chunk in self._found
 
     def forget_found(self) -> None:
         self._found.clear()
@@ -71,6 +87,8 @@ class Ledger:
             self._progress[chunk] = 0
 
     def _complete(self, chunk: int) -> None:
+        if not self.have >> chunk & 1:
+            self.reused += self._manifest.chunk_length(chunk)
         self._progress[chunk] = self._manifest.blocks_in(chunk)
         self.have |= 1 << chunk
 
@@ -85,12 +103,42 @@ class Ledger:
         self._leaves[chunk] = leaves
         if self.have >> chunk & 1:
             return True
-        found = self._found.pop(chunk, b"")
-        blocks = 0
-        while found and found[blocks * DIGEST :][:DIGEST] == leaves[blocks * DIGEST :][:DIGEST]:
-            blocks += 1  # ends before the last: a chunk whose leaves all match is whole already
-        self._progress[chunk] = blocks
+        if chunk in self._found:
+            found = self._found.pop(chunk)
+            starts = range(0, len(leaves), DIGEST)
+            same = [found[at : at + DIGEST] == leaves[at : at + DIGEST] for at in starts]
+            self.hold(chunk, bitfield.of(block for block, is_same in enumerate(same) if is_same))
         return True
+
+    def hold(self, chunk: int, blocks: int) -> None:
+        """This set of its blocks is verified and written, too. Its leaves are known."""
+        for block in bitfield.chunks(blocks):
+            self.reused += self._manifest.block_length(chunk, block)
+        self._vain = 0 if blocks else self._vain + 1
+        if self._vain == IN_VAIN:
+            self._found.clear()
+        self._here[chunk] = self._here.get(chunk, 0) | blocks
+        self._step_over(chunk)
+
+    def _step_over(self, chunk: int) -> None:
+        """Past the blocks that are there already."""
+        here, block = self._here.get(chunk, 0), self._progress[chunk]
+        if here:
+            while here >> block & 1:
+                block += 1
+            self._progress[chunk] = block
+        if block == self._manifest.blocks_in(chunk):
+            self._here.pop(chunk, None)
+            self.have |= 1 << chunk
+
+    def sifts(self, chunk: int) -> bool:
+        """Whether its leaves would tell which of its blocks are there."""
+        return chunk in self._found and chunk not in self._leaves
+
+    def skips(self, chunk: int) -> int:
+        """The set of its verified blocks beyond ``progress``."""
+        block = self._progress[chunk]
+        return self._here.get(chunk, 0) >> block << block
 
     def judge(self, chunk: int, block: int, data: memoryview) -> int:
         """ADDED for the chunk's next block: write it, then say ``took``. Else DUPLICATE or CORRUPT, which
@@ -105,7 +153,5 @@ class Ledger:
     def took(self, chunk: int) -> int:
         """The chunk's next block is written: ADDED, or WHOLE."""
         self._progress[chunk] += 1
-        if self._progress[chunk] < self._manifest.blocks_in(chunk):
-            return ADDED
-        self.have |= 1 << chunk
-        return WHOLE
+        self._step_over(chunk)
+        return WHOLE if self.have >> chunk & 1 else ADDED

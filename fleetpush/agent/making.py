@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from fleetpush.swarm.picker import Policy
 
 
-def make_store(manifest: Manifest, config: dict[str, Any], place: Place) -> HostStore:
-    """Where a host keeps the content."""
+def make_store(
+    manifest: Manifest, config: dict[str, Any], place: Place, previous: str
+) -> HostStore:
+    """Where a host keeps the content. ``previous``: the directory with what it replaces, "" if that is at
+    the destination."""
+    reuse = config["reuse"] and {**config["reuse"], "previous": previous}
     full = config["verify_full"]
     known = {int(index): note for index, note in config["known"].items()}
     if manifest.tree is not None:
         from fleetpush.agent.tree.store import TreeStore
 
         delete = config["delete"]
-        return TreeStore(manifest, place, verify_full=full, known=known, delete=delete)
-    return HostStore(manifest, place, verify_full=full, known=known)
+        return TreeStore(manifest, place, verify_full=full, known=known, reuse=reuse, delete=delete)
+    return HostStore(manifest, place, verify_full=full, known=known, reuse=reuse)
 
 
 def policy_of(config: dict[str, Any], chunks: int) -> Policy:

@@ -13,6 +13,7 @@ import stat
 import threading
 from contextlib import suppress
 
+from fleetpush.agent.comparing import compare
 from fleetpush.agent.destination import open_old, settle, sync_directory, try_owner
 from fleetpush.agent.files import SLICE, Reading, Stream, close_all, reserve
 from fleetpush.agent.kept import chunks_within, note_of, untouched
@@ -33,11 +34,17 @@ from fleetpush.swarm.manifest import BLOCK, chunk_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
+    from fleetpush.agent.reuse import Reuse
     from fleetpush.swarm.manifest import Manifest
 
 __all__ = ["ADDED", "CORRUPT", "DUPLICATE", "WHOLE", "HostStore", "Place", "StoreError"]
+
+
+DESTINATION: dict[str, Any] = {"previous": "", "paths": (), "anchors": ""}
+"""Older content is looked for where the new goes."""
 
 
 class HostStore:
@@ -54,8 +61,10 @@ class HostStore:
         *,
         verify_full: bool = False,
         known: Mapping[int, Sequence[int]] | None = None,
+        reuse: Mapping[str, Any] | None = DESTINATION,
     ) -> None:
-        """``known``: notes by the files' numbers (``note_of``) of destinations that hold their content."""
+        """``known``: notes by the files' numbers (``note_of``) of destinations that hold their content.
+        ``reuse``: where older content is looked for (see ``Reuse``), None if nowhere."""
         self.present = False
         self._manifest = manifest
         self._ledger = Ledger(manifest)
@@ -68,6 +77,8 @@ class HostStore:
         self._replaced: list[os.stat_result | None] = []
         self._owner = (UNCHANGED, UNCHANGED)
         self._known = known or {}
+        self._wanted = reuse
+        self._reuse: Reuse | None = None
         self._kept: set[int] = set()
         self._trusted = 0
         """Chunks that lie in kept files alone: had, and their leaves not known before somebody asks."""
@@ -83,6 +94,16 @@ class HostStore:
     def have(self) -> int:
         """The bitfield of whole verified chunks."""
         return self._ledger.have
+
+    @property
+    def reused(self) -> int:
+        """Bytes of the content that were here already."""
+        return self._ledger.reused
+
+    @property
+    def notes_of_reuse(self) -> list[str]:
+        """What the operator should know of files that were to be reused."""
+        return [] if self._reuse is None else self._reuse.notes
 
     # -- what is there already
 
@@ -137,64 +158,59 @@ class HostStore:
     def scan(self, progress: Callable[[int], None], stop: Callable[[], bool]) -> None:
         """Hashes what is there: fills ``have`` and ``present``.
 
-        ``progress`` gets the bytes read so far; once ``stop`` says so, returns early. A destination of
-        the right size and other content gives what it has in common to the partial. Raises StoreError.
+        ``progress`` gets the bytes read so far; once ``stop`` says so, returns early. Where the destination
+        has other content, what may be of use of it is copied to the partial. Raises StoreError.
         """
         with self._disk_work, explained(self._targets[0].path):
             old = Stream(self._manifest, self._old)
             reading = Reading(progress, stop)
             looked_at = [c for c in range(self._manifest.chunks) if not self._trusted >> c & 1]
-            common = self._compare(old, looked_at, reading, holes=True)
-            if stop():
-                return
-            if -1 not in self._old and len(common) == len(looked_at):
-                self._stream = old
-                self.present = True
-                self._ledger.keep(common)
-            else:
-                self._scan_partials(old, looked_at, common, reading)
+            if -1 not in self._old:
+                # It ends with the first that differs: the rest is read when it is taken over.
+                common = compare(
+                    self._manifest, old, looked_at, reading, holes=True, differs=lambda *_: False
+                )
+                if len(common) == len(looked_at):
+                    self._stream = old
+                    self.present = True
+                    self._ledger.keep(common)
+            if not self.present:
+                self._scan_partials(looked_at, reading)
             self._ledger.trust(bitfield.chunks(self._trusted))
             self._scanned = not stop()
 
-    def _scan_partials(
-        self, old: Stream, chunks: Sequence[int], common: dict[int, bytes], reading: Reading
-    ) -> None:
+    def _scan_partials(self, chunks: Sequence[int], reading: Reading) -> None:
+        if reading.stop():
+            return
         if not self._partials:
             self._stage()
         self._ledger.forget_found()
         if any(partial.existed for partial in self._partials.values()):
             self._ledger.keep(self._compare(self._stream, chunks, reading, holes=False))
-        missing = [chunk for chunk in common if not self.have >> chunk & 1]
-        for chunk in missing:
-            if reading.stop():
-                return
-            self._copy(old, chunk, common[chunk])
+        if self._wanted and (
+            self._wanted["paths"] or self._wanted["previous"] or any(self._replaced)
+        ):
+            self._take_over(self._wanted, chunks, reading)
+
+    def _take_over(
+        self, wanted: Mapping[str, Any], chunks: Sequence[int], reading: Reading
+    ) -> None:
+        """Copies what older content may have of those ``chunks`` that are missing."""
+        from fleetpush.agent.reuse import Reuse  # only where there is any
+
+        self._reuse = Reuse(self._manifest, wanted, self._place)
+        self._reuse.take_over(chunks, self._ledger, self._write, reading)
+
+    def _write(self, start: int, data: memoryview) -> None:
+        self._stream.write(start, data)
+        self._dirty = True
 
     def _compare(
-        self, stream: Stream, chunks: Sequence[int], reading: Reading, *, holes: bool
+        self, stream: Stream, chunks: Iterable[int], reading: Reading, *, holes: bool
     ) -> dict[int, bytes]:
         """The leaves of the chunks that ``stream`` holds whole; what else it holds is noted."""
-        whole = {}
-        for chunk in chunks:
-            if reading.stop():
-                break
-            if stream.readable(chunk) and (holes or stream.written(chunk)):
-                leaves = stream.leaves(chunk, reading.buffer)
-                if chunk_digest(leaves) == self._manifest.chunk_digests[chunk]:
-                    whole[chunk] = leaves
-                else:
-                    self._ledger.note(chunk, leaves)
-            reading.add(self._manifest.chunk_length(chunk))
-        return whole
-
-    def _copy(self, old: Stream, chunk: int, leaves: bytes) -> None:
-        self.put_leaves(chunk, leaves)
-        start = chunk * self._manifest.chunk_size
-        for block in range(self._ledger.progress(chunk), self._manifest.blocks_in(chunk)):
-            length = self._manifest.block_length(chunk, block)
-            data = old.read(start + block * BLOCK, length)
-            # A destination that changes as we read it gives blocks that are refused: they come by net.
-            self.put_block(chunk, block, memoryview(data))
+        note = self._ledger.note
+        return compare(self._manifest, stream, chunks, reading, holes=holes, differs=note)
 
     # -- the exchange
 
@@ -222,8 +238,22 @@ class HostStore:
         return leaves
 
     def put_leaves(self, chunk: int, leaves: bytes) -> bool:
-        """Whether they are the chunk's."""
-        return self._ledger.learn(chunk, leaves)
+        """Whether they are the chunk's; if so, what is here of it counts. Raises StoreError."""
+        sifts = self._ledger.sifts(chunk)
+        if not self._ledger.learn(chunk, leaves):
+            return False
+        if sifts and self._reuse is not None:
+            with explained(self._targets[0].path):
+                self._reuse.fill(chunk, leaves, self._ledger, self._write)
+        return True
+
+    def sifts(self, chunk: int) -> bool:
+        """Whether its leaves would tell that some of it is here."""
+        return self._ledger.sifts(chunk)
+
+    def skips(self, chunk: int) -> int:
+        """The set of its verified blocks beyond ``progress``."""
+        return self._ledger.skips(chunk)
 
     def put_block(self, chunk: int, block: int, data: memoryview) -> int:
         """Takes the chunk's next block: ADDED or WHOLE; any other is a DUPLICATE.
@@ -234,10 +264,9 @@ class HostStore:
         if judged != ADDED:
             return judged
         try:
-            self._stream.write(chunk * self._manifest.chunk_size + block * BLOCK, data)
+            self._write(chunk * self._manifest.chunk_size + block * BLOCK, data)
         except OSError as error:
             raise explain(error, self._targets[0].path) from error
-        self._dirty = True
         return self._ledger.took(chunk)
 
     def read_block(self, chunk: int, block: int) -> bytes:
@@ -348,6 +377,8 @@ class HostStore:
         with self._disk_work:
             for index, partial in self._partials.items():
                 partial.close(keep=self._worth_keeping(index))
+            if self._reuse is not None:
+                self._reuse.close()
             close_all(self._old)
             close_all(list(self._directories.values()))
             for path in reversed(self._made):

@@ -194,6 +194,24 @@ Checksum = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+Reuse = Annotated[
+    list[str] | None,
+    _option(
+        "--reuse",
+        metavar="PATH",
+        help="A file on the hosts that may hold some of the content, beside what is at the destination."
+        " A template like --dest. Repeatable.",
+        rich_help_panel=HOW,
+    ),
+]
+NoReuse = Annotated[
+    bool,
+    _option(
+        "--no-reuse",
+        help="Send what changed whole: look at no older version on the hosts.",
+        rich_help_panel=HOW,
+    ),
+]
 Activate = Annotated[
     Literal["each", "together", "none"],
     _option(

@@ -56,14 +56,26 @@ _GOSSIP = (
 )
 _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
 _RELEASES = ("agent/releases.py",)
+_REUSE = ("agent/reuse",)
 _TASKS = ("agent/tasks",)
 
 
 def agent_kit(
-    *, gossip: bool = False, tree: bool = False, releases: bool = False, tasks: bool = False
+    *,
+    gossip: bool = False,
+    tree: bool = False,
+    releases: bool = False,
+    reuse: bool = False,
+    tasks: bool = False,
 ) -> Kit:
     """What an agent of a run is shipped: it has to read all of it, so no more than it may want."""
-    parts = ((gossip, _GOSSIP), (tree, _TREE), (releases, _RELEASES), (tasks, _TASKS))
+    parts = (
+        (gossip, _GOSSIP),
+        (tree, _TREE),
+        (releases, _RELEASES),
+        (reuse, _REUSE),
+        (tasks, _TASKS),
+    )
     unwanted = [name for wanted, names in parts if not wanted for name in names]
     return Kit(
         "fleetpush.agent.main",
@@ -74,7 +86,7 @@ def agent_kit(
 
 
 AGENT = agent_kit()
-STAYING = agent_kit(tree=True, releases=True, tasks=True)
+STAYING = agent_kit(tree=True, releases=True, reuse=True, tasks=True)
 PROBE = Kit(
     "fleetpush.agent.probe",
     (

@@ -15,7 +15,7 @@ from fleetpush.deploy.verdict import THRESHOLD
 from fleetpush.inventory.nodeset import fold
 from fleetpush.report.exit_status import meaning
 from fleetpush.report.failures import FailureGroups
-from fleetpush.report.quantities import duration, hosts, rate, share, size
+from fleetpush.report.quantities import duration, hosts, percent, rate, share, size
 from fleetpush.report.sanitise import clean
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ def facts(report: RunReport) -> Iterable[tuple[str, str]]:
     if report.size and traffic.origin_bytes_sent:
         sent = size(traffic.origin_bytes_sent)
         yield "origin", f"{traffic.origin_bytes_sent / report.size:.2f} copies sent ({sent})"
+    reusing = [r for r in report.results if r.status is HostStatus.VERIFIED and r.bytes_reused]
+    if reusing:
+        there = sum(r.bytes_reused for r in reusing)
+        of_all = percent(there, report.size * len(reusing))
+        yield "reused", f"{of_all} of it was there before, on {hosts(len(reusing))}"
     if timing.activation_spread_s is not None:
         switched = sum(1 for r in report.results if r.activated)
         spread = duration(timing.activation_spread_s)

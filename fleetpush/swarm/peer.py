@@ -69,7 +69,7 @@ class Peer:
         self._sender = Sender(self.state, policy)
         self._receiver = Receiver(self.state, credit)
         self._flush_at: float | None = None
-        sender, receiver = self._sender, self._receiver
+        sender = self._sender
         # Who hears what.
         self._events: dict[type, Callable[[Any, float], None]] = {
             events.LinkUp: self._link_up,
@@ -88,8 +88,11 @@ class Peer:
             wire.Hello: self._hello_in,
             wire.Bitfield: self._bitfield_in,
         }
-        self._frames: dict[type, Callable[[Neighbour, Any, float], None]] = {
-            **self._greetings,
+        self._frames = {**self._greetings, **self._exchange_frames()}
+
+    def _exchange_frames(self) -> dict[type, Callable[[Neighbour, Any, float], None]]:
+        sender, receiver = self._sender, self._receiver
+        return {
             wire.Have: self._have_in,
             wire.Offer: receiver.offered,
             wire.Stop: self._stop_in,
