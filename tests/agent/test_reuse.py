@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -329,6 +330,23 @@ def test_what_is_found_in_vain_is_soon_given_up(tmp_path: Path) -> None:
         asked += store.sifts(chunk)
         assert store.put_leaves(chunk, content.leaves[chunk])
     assert asked == 8
+    store.close()
+
+
+def test_a_long_look_says_that_it_goes_on(tmp_path: Path) -> None:
+    """Whoever says nothing is cut loose."""
+    content = content_of({"f": random.Random(8).randbytes(SIZE)})
+    dest = tmp_path / "f"
+    dest.write_bytes(OLD)
+    anchors = anchors_of(content, tmp_path / "source")
+    store = HostStore(
+        content.manifest, place(dest), reuse={"anchors": anchors, "paths": (), "previous": ""}
+    )
+    store.open()
+    said: list[int] = []
+    store.scan(said.append, lambda: False)
+    assert said == sorted(said)
+    assert max(b - a for a, b in pairwise([0, *said])) <= 4 << 20
     store.close()
 
 

@@ -3,6 +3,8 @@
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fleetpush.swarm import wire
 from fleetpush.swarm.events import (
@@ -16,7 +18,8 @@ from fleetpush.swarm.events import (
 )
 from fleetpush.swarm.peer import Peer
 from fleetpush.swarm.picker import Rarest
-from tests.swarm.parts import RUN
+from tests.swarm.parts import ORIGIN, RUN
+from tests.swarm.swarms import HEALING, check_all_complete, network
 from tests.swarm.test_peer_faults import MANIFEST, Desk, drops, sends
 
 
@@ -129,3 +132,44 @@ def test_a_skip_that_cannot_be_drops_the_peer(skip):
     effects = desk.say("a", wire.Want(0, 1, skip))
     assert drops(effects) == ["a"]
     assert any(isinstance(e, DropPeer) for e in effects)
+
+
+@pytest.mark.parametrize("topology", HEALING)
+@given(st.data(), st.integers(1, 10), st.integers(1, 16))
+@settings(max_examples=25, deadline=None)
+def test_whoever_holds_what_of_old_content_all_complete_and_none_of_it_moves(
+    topology, data, hosts, chunks
+):
+    net = network(topology, chunks, seed=data.draw(st.integers(0, 99)))
+    blocks = st.integers(0, 2**4 - 1)
+    olds = {}
+    net.join(ORIGIN)
+    for i in range(hosts):
+        held = data.draw(st.dictionaries(st.integers(0, chunks - 1), blocks, max_size=chunks))
+        olds[f"h{i}"] = {c: mask & (1 << net.manifest.blocks_in(c)) - 1 for c, mask in held.items()}
+        net.join_at(data.draw(st.floats(0, 0.3)), f"h{i}", old=olds[f"h{i}"])
+    for _ in range(data.draw(st.integers(0, 4))):
+        pair = data.draw(st.lists(st.sampled_from([ORIGIN, *olds]), min_size=2, max_size=2))
+        net.at(data.draw(st.floats(0, 0.5)), net.cut, *pair)
+    net.run()
+    check_all_complete(net, hosts)
+    for name, old in olds.items():
+        came = net.hosts[name].received
+        assert not [(c, b) for c, b in came if old.get(c, 0) >> b & 1]
+
+
+@given(st.data(), st.integers(3, 10))
+@settings(max_examples=25, deadline=None)
+def test_the_living_complete_though_some_die_while_they_sift(data, hosts):
+    net = network("mesh", 12, seed=data.draw(st.integers(0, 99)))
+    net.join(ORIGIN)
+    names = [f"h{i}" for i in range(hosts)]
+    for name in names:
+        old = {c: data.draw(st.integers(0, 7)) for c in range(12)}
+        net.join_at(data.draw(st.floats(0, 0.2)), name, old=old)
+    dying = data.draw(st.sets(st.sampled_from(names), max_size=hosts - 1))
+    for name in dying:
+        net.at(data.draw(st.floats(0.2, 0.5)), net.die, name)
+    net.run()
+    assert all(h.peer.complete for h in net.living)
+    assert net.dropped == []

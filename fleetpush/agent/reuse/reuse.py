@@ -174,6 +174,9 @@ class Reuse:
     ) -> bytes:
         """The digests of what the ``guess`` says lies from ``start``, ``NOTHING`` for a block of which it
         knows nothing; none at all if it knows none. What it knows is given to ``write``."""
+        extents = self._manifest.extents(start, length)
+        if not any(self._pieces[extent.file][guess] for extent in extents):
+            return b""
         found, some, end = [], False, start + length
         while start < end:
             view = buffer[: min(SLICE, end - start)]
