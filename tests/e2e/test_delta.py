@@ -64,15 +64,20 @@ def model(desk: Desk, data: bytes) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("edit", "topology"),
-    [(in_place, "mesh"), (in_place, "tree"), (at_the_front, "mesh"), (moved, "mesh")],
+    ("edit", "flags"),
+    [
+        (in_place, ["--topology", "mesh"]),
+        (at_the_front, ["--topology", "mesh"]),
+        (moved, ["--discovery", "gossip"]),
+    ],
+    ids=["in place", "front", "moved, gossip"],
 )
 def test_an_edit_is_most_of_what_is_sent(
-    edit: Callable[[bytes], bytes], topology: str, desk: Desk
+    edit: Callable[[bytes], bytes], flags: list[str], desk: Desk
 ) -> None:
     put(desk, "model.pt")
     new = model(desk, edit(OLD))
-    found = desk.deploy(new, desk.inventory(HOSTS), *CHUNK, "--topology", topology)
+    found = desk.deploy(new, desk.inventory(HOSTS), *CHUNK, *flags)
     assert share(found, SIZE) <= 0.1
     assert desk.copies(HOSTS, new) == [r["host"] for r in found.document["results"]]
     assert all(r["bytes_reused"] >= 0.9 * SIZE for r in found.document["results"])

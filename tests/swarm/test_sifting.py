@@ -136,7 +136,7 @@ def test_a_skip_that_cannot_be_drops_the_peer(skip):
 
 @pytest.mark.parametrize("topology", HEALING)
 @given(st.data(), st.integers(1, 10), st.integers(1, 16))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_whoever_holds_what_of_old_content_all_complete_and_none_of_it_moves(
     topology, data, hosts, chunks
 ):
@@ -159,7 +159,7 @@ def test_whoever_holds_what_of_old_content_all_complete_and_none_of_it_moves(
 
 
 @given(st.data(), st.integers(3, 10))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_living_complete_though_some_die_while_they_sift(data, hosts):
     net = network("mesh", 12, seed=data.draw(st.integers(0, 99)))
     net.join(ORIGIN)
