@@ -209,6 +209,8 @@ class Receiver:
 
     def sifted(self, peer: str, chunk: int) -> None:
         """The leaves from ``peer`` came, and what of ``chunk`` was here already counts."""
+        if not self.asked(peer, chunk):
+            return  # it was given up before this was heard
         state, blocks = self._state, self._asked.pop((peer, chunk))
         if blocks is not None and blocks <= state.progress(chunk):
             self._lose(chunk, peer)  # see ``offered``

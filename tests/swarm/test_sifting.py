@@ -109,6 +109,7 @@ def test_who_was_asked_and_is_gone_owes_nothing(gone):
     desk.feed(gone) if isinstance(gone, LinkDown) else desk.say("a", gone)
     assert not desk.peer.asked("a", 0)
     assert not desk.peer.expects("a", 0)
+    assert desk.feed(LeavesStored("a", 0, False)) == []
 
 
 def test_who_asks_gets_leaves_and_then_what_it_accepts():
