@@ -12,7 +12,7 @@ from time import sleep
 from fleetpush.agent.chance import Chance
 from fleetpush.agent.kept import SETTLE
 from fleetpush.agent.listening import listen, ssh_connection
-from fleetpush.agent.making import make_store, open_source, policy_of
+from fleetpush.agent.making import make_store, make_talker, open_source, policy_of
 from fleetpush.agent.place import Place
 from fleetpush.agent.store import HostStore
 from fleetpush.agent.worker import Worker
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from fleetpush.agent.releases import Releases
     from fleetpush.agent.source import SourceStore
     from fleetpush.net.loop import Loop
-    from fleetpush.net.talker import Talker
     from fleetpush.swarm.manifest import Manifest
 
     AnyStore = Union[HostStore, SourceStore]
@@ -75,8 +74,8 @@ class Exchange:
             "edges": self._announce,
             "part": self._part,
             "limit": lambda node, message: node.limit(message["up"]),
-            "held": self._hold,
-            "inherit": self._inherit,
+            "held": lambda node, message: node.feed(ChunksHeld(self._mask(message))),
+            "inherit": lambda node, message: node.feed(ChunksInherited(self._mask(message))),
             "own": self._own,
             "contacts": self._meet,
         }
@@ -88,6 +87,8 @@ class Exchange:
         """Where peers call."""
         self._releases: Releases | None = None
         self._release = ""
+        self._previous = ""
+        """The directory of the release before."""
 
     @property
     def _is_origin(self) -> bool:
@@ -141,10 +142,12 @@ class Exchange:
         home = os.path.expanduser("~")
         dest = self._open_release(config["release"], home) if config["release"] else config["dest"]
         place = Place(dest, config["mode"], config["owner"], config["group"], home)
-        store = make_store(self._manifest, config, place)
+        store = make_store(self._manifest, config, place, self._previous)
         self._store = store  # before open, so that leaving closes whatever it got hold of
         store.open()
         store.scan(self._reading, lambda: self._leaving)
+        for note in store.notes_of_reuse:
+            self._control.say({"is": "note", "message": note})
         return store
 
     def _open_release(self, wanted: dict[str, Any], home: str) -> str:
@@ -153,7 +156,9 @@ class Exchange:
 
         self._releases = Releases(wanted["dir"], home, make=True)
         self._release = self._releases.choose(wanted["stamp"], self._manifest.name)
-        self._releases.current()  # what is no link is found before a byte moves
+        current = self._releases.current()  # what is no link is found before a byte moves
+        if current != self._release:
+            self._previous = current and self._releases.path(current)
         return self._releases.path(self._release) + "/"
 
     def _reading(self, done: int) -> None:
@@ -181,10 +186,12 @@ class Exchange:
             credit=shape["credit"],
             bundle=shape["bundle"],
             frugal=self._is_origin and shape["frugal_origin"],
+            sifts=store.sifts,
+            skips=store.skips,
         )
         node.start(self._peer, store)
         if self._config["gossip"] is not None:
-            node.talker = self._talker(node, self._peer)
+            node.talker = make_talker(self._config, self._loop, node, self._peer, self._place)
         self._control.say(
             {
                 "is": "ready",
@@ -195,17 +202,6 @@ class Exchange:
         self._loop.call_later(LOOK_EVERY, self._look)
         if self._peer.complete and not self._is_origin:
             self.completed()
-
-    def _talker(self, node: Node, peer: Peer) -> Talker:
-        # Only such a run's archive holds these.
-        from fleetpush.net.talker import Talker
-        from fleetpush.swarm.gossip import Gossip
-        from fleetpush.swarm.seat import Seat
-
-        config, chunks = self._config, self._manifest.chunks
-        told = {**config["gossip"], "seat": Seat(*config["seat"]), "chunks": chunks}
-        core = Gossip(config["me"], self._place, peer, self._rng, **told)
-        return Talker(self._loop, node, core)
 
     # -- what the CLI says
 
@@ -230,13 +226,8 @@ class Exchange:
             for c in message["contacts"]:
                 node.talker.meet(c["peer"], c["address"], dial=c["dial"], through=c["through"])
 
-    def _hold(self, node: Node, message: dict[str, Any]) -> None:
-        mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)
-        node.feed(ChunksHeld(mask))
-
-    def _inherit(self, node: Node, message: dict[str, Any]) -> None:
-        mask = bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)
-        node.feed(ChunksInherited(mask))
+    def _mask(self, message: dict[str, Any]) -> int:
+        return bitfield.from_bytes(bytes.fromhex(message["mask"]), self._manifest.chunks)
 
     def _own(self, node: Node, message: dict[str, Any]) -> None:
         """Says which chunks are whole here."""
@@ -245,7 +236,7 @@ class Exchange:
             self._control.say({"is": "owns", "mask": held, "asked": message["asked"]})
 
     def _told_to_switch(self, node: Node, message: dict[str, Any]) -> None:
-        self._worker.do(self._switch, self._activated, self._store_failed)
+        self._switch_soon()
 
     def _told_to_settle(self, node: Node, message: dict[str, Any]) -> None:
         self._worker.do(self._settle, self._say_kept, self._note)
@@ -281,10 +272,13 @@ class Exchange:
         self._control.say({"is": "verified", "digest": self._manifest.digest.hex(), "by": by})
         activate = self._config["activate"]
         if activate == "each":
-            self._worker.do(self._switch, self._activated, self._store_failed)
+            self._switch_soon()
             self._worker.do(self._settle, self._say_kept, self._note)
         elif activate == "none":
             self._settled = True
+
+    def _switch_soon(self) -> None:
+        self._worker.do(self._switch, self._activated, self._store_failed)
 
     def _switch(self) -> tuple[bool, list[str]]:
         """In the worker: makes what was verified the destination.
@@ -374,16 +368,16 @@ class Exchange:
 
     def _report(self, *, final: bool = False) -> None:
         """Figures since the start, when they have changed."""
-        if self._node is None or self._peer is None:
+        if self._node is None or self._peer is None or self._store is None:
             return
         received, sent, cross = self._node.wire_bytes()
         done = self._manifest.size_of(self._peer.have)
         content = self._node.content_in, self._node.content_out
-        figures = (done, received, sent, *content, self._node.links(), cross)
+        figures = (done, received, sent, *content, self._node.links(), cross, self._store.reused)
         if figures == self._told and not final:
             return
         self._told = figures
-        names = ("done", "in", "out", "content_in", "content_out", "links", "cross")
+        names = ("done", "in", "out", "content_in", "content_out", "links", "cross", "reused")
         self._control.say({"is": "progress", **dict(zip(names, figures))})
 
     def _write_behind(self) -> None:

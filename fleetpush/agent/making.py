@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fleetpush.agent.chance import Chance
 from fleetpush.agent.store import HostStore
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.picker import HandOut, Push, Rarest
@@ -12,20 +13,28 @@ if TYPE_CHECKING:
 
     from fleetpush.agent.place import Place
     from fleetpush.agent.source import SourceStore
+    from fleetpush.net.loop import Loop
+    from fleetpush.net.node import Node
+    from fleetpush.net.talker import Talker
     from fleetpush.swarm.manifest import Manifest
+    from fleetpush.swarm.peer import Peer
     from fleetpush.swarm.picker import Policy
 
 
-def make_store(manifest: Manifest, config: dict[str, Any], place: Place) -> HostStore:
-    """Where a host keeps the content."""
+def make_store(
+    manifest: Manifest, config: dict[str, Any], place: Place, previous: str
+) -> HostStore:
+    """Where a host keeps the content. ``previous``: the directory with what it replaces, "" if that is at
+    the destination."""
+    reuse = config["reuse"] and {**config["reuse"], "previous": previous}
     full = config["verify_full"]
     known = {int(index): note for index, note in config["known"].items()}
     if manifest.tree is not None:
         from fleetpush.agent.tree.store import TreeStore
 
         delete = config["delete"]
-        return TreeStore(manifest, place, verify_full=full, known=known, delete=delete)
-    return HostStore(manifest, place, verify_full=full, known=known)
+        return TreeStore(manifest, place, verify_full=full, known=known, reuse=reuse, delete=delete)
+    return HostStore(manifest, place, verify_full=full, known=known, reuse=reuse)
 
 
 def open_source(manifest: Manifest, config: dict[str, Any]) -> SourceStore:
@@ -48,3 +57,15 @@ def policy_of(config: dict[str, Any], chunks: int) -> Policy:
             chunks, None if share is None else bitfield.from_bytes(bytes.fromhex(share), chunks)
         )
     return Rarest()
+
+
+def make_talker(config: dict[str, Any], loop: Loop, node: Node, peer: Peer, place: str) -> Talker:
+    """Who finds others by gossip. ``place``: where peers call."""
+    # Only such a run's archive holds these.
+    from fleetpush.net.talker import Talker
+    from fleetpush.swarm.gossip import Gossip
+    from fleetpush.swarm.seat import Seat
+
+    told = {**config["gossip"], "seat": Seat(*config["seat"]), "chunks": peer.state.chunks}
+    core = Gossip(config["me"], place, peer, Chance(), **told)
+    return Talker(loop, node, core)

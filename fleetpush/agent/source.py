@@ -37,6 +37,7 @@ class SourceStore:
         here, if not all. Raises SourceChanged where one cannot be opened any more."""
         self.have = (1 << manifest.chunks) - 1 if have is None else have
         self.present = True
+        self.reused = manifest.size
         self._manifest = manifest
         self._paths = tuple(paths)
         self._leaves: dict[int, bytes] = {}
@@ -108,6 +109,14 @@ class SourceStore:
             what = f"block {block} of chunk {chunk} has other content now"
             raise self._chunk_changed(chunk, what)
         return data
+
+    def sifts(self, chunk: int) -> bool:
+        """Nothing is missing."""
+        return False
+
+    def skips(self, chunk: int) -> int:
+        """As ``HostStore.skips``."""
+        return 0
 
     def put_leaves(self, chunk: int, leaves: bytes) -> bool:
         """Whether they are the chunk's. Raises SourceChanged."""

@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from hashlib import sha256
 
+from fleetpush.agent.comparing import compare
 from fleetpush.agent.descent import open_directory, unmake
 from fleetpush.agent.destination import open_old, settle, sync_directory, try_owner
 from fleetpush.agent.files import SLICE, Reading, Stream, close_all, reserve
 from fleetpush.agent.kept import chunks_within, note_of, untouched
+from fleetpush.agent.ledger import ADDED, CORRUPT, DUPLICATE, WHOLE, Ledger
 from fleetpush.agent.partial import Partial
 from fleetpush.agent.place import (
     UNCHANGED,
@@ -28,22 +29,26 @@ from fleetpush.agent.place import (
     ownership,
     targets,
 )
-from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest
+from fleetpush.swarm import bitfield
+from fleetpush.swarm.manifest import BLOCK, chunk_digest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
+    from fleetpush.agent.reuse import Reuse
     from fleetpush.swarm.manifest import Manifest
 
 __all__ = ["ADDED", "CORRUPT", "DUPLICATE", "WHOLE", "HostStore", "Place", "StoreError"]
 
-ADDED, WHOLE, DUPLICATE, CORRUPT = range(4)
-"""What became of a block: kept; kept and its chunk is whole; not wanted now; not what it claims to be."""
+
+DESTINATION: dict[str, Any] = {"previous": "", "paths": (), "anchors": ""}
+"""Older content is looked for where the new goes."""
 
 
 class HostStore:
-    """``have`` is the bitfield of whole verified chunks; ``present``: the destination itself is the content.
+    """``present``: the destination itself is the content.
 
     Call ``close`` in the end whatever has happened, and only after the worker thread's last call returned
     or was told to stop.
@@ -56,17 +61,15 @@ class HostStore:
         *,
         verify_full: bool = False,
         known: Mapping[int, Sequence[int]] | None = None,
+        reuse: Mapping[str, Any] | None = DESTINATION,
     ) -> None:
-        """``known``: notes by the files' numbers (``note_of``) of destinations that hold their content."""
-        self.have = 0
+        """``known``: notes by the files' numbers (``note_of``) of destinations that hold their content.
+        ``reuse``: where older content is looked for (see ``Reuse``), None if nowhere."""
         self.present = False
         self._manifest = manifest
+        self._ledger = Ledger(manifest)
         self._place = place
         self._verify_full = verify_full
-        self._progress = [0] * manifest.chunks
-        self._leaves: dict[int, bytes] = {}
-        self._found: dict[int, bytes] = {}
-        """Leaves of what the scan read in chunks that are not whole."""
         self._targets: list[Target] = []
         self._directories: dict[tuple[str, ...], int] = {}
         self._made: list[str] = []
@@ -75,6 +78,8 @@ class HostStore:
         self._owner = (UNCHANGED, UNCHANGED)
         self._known = known or {}
         self._relied = False
+        self._wanted = reuse
+        self._reuse: Reuse | None = None
         self._kept: set[int] = set()
         self._trusted = 0
         """Chunks that lie in kept files alone: had, and their leaves not known before somebody asks."""
@@ -85,6 +90,21 @@ class HostStore:
         self._disk_work = threading.Lock()
         self._umask = os.umask(0o077)
         os.umask(self._umask)
+
+    @property
+    def have(self) -> int:
+        """The bitfield of whole verified chunks."""
+        return self._ledger.have
+
+    @property
+    def reused(self) -> int:
+        """Bytes of the content that were here already."""
+        return self._ledger.reused
+
+    @property
+    def notes_of_reuse(self) -> list[str]:
+        """What the operator should know of files that were to be reused."""
+        return [] if self._reuse is None else self._reuse.notes
 
     # -- what is there already
 
@@ -140,88 +160,73 @@ class HostStore:
     def scan(self, progress: Callable[[int], None], stop: Callable[[], bool]) -> None:
         """Hashes what is there: fills ``have`` and ``present``.
 
-        ``progress`` gets the bytes read so far; once ``stop`` says so, returns early. A destination of
-        the right size and other content gives what it has in common to the partial. Raises StoreError.
+        ``progress`` gets the bytes read so far; once ``stop`` says so, returns early. Where the destination
+        has other content, what may be of use of it is copied to the partial. Raises StoreError.
         """
         with self._disk_work, explained(self._targets[0].path):
             old = Stream(self._manifest, self._old)
             reading = Reading(progress, stop)
             looked_at = [c for c in range(self._manifest.chunks) if not self._trusted >> c & 1]
-            common = self._compare(old, looked_at, reading, holes=True)
-            if stop():
-                return
-            if -1 not in self._old and len(common) == len(looked_at):
-                self._stream = old
-                self.present = True
-                self._keep(common)
-            else:
-                self._scan_partials(old, looked_at, common, reading)
-            self._trust()
+            if -1 not in self._old:
+                # It ends with the first that differs: the rest is read when it is taken over.
+                common = compare(
+                    self._manifest, old, looked_at, reading, holes=True, differs=lambda *_: False
+                )
+                if len(common) == len(looked_at):
+                    self._stream = old
+                    self.present = True
+                    self._ledger.keep(common)
+            if not self.present:
+                self._scan_partials(looked_at, reading)
+            self._ledger.trust(bitfield.chunks(self._trusted))
             self._scanned = not stop()
 
-    def _trust(self) -> None:
-        self.have |= self._trusted
-        for chunk in range(self._manifest.chunks):
-            if self._trusted >> chunk & 1:
-                self._progress[chunk] = self._manifest.blocks_in(chunk)
-
-    def _scan_partials(
-        self, old: Stream, chunks: Sequence[int], common: dict[int, bytes], reading: Reading
-    ) -> None:
+    def _scan_partials(self, chunks: Sequence[int], reading: Reading) -> None:
+        if reading.stop():
+            return
         if not self._partials:
             self._stage()
-        self._found.clear()
+        self._ledger.forget_found()
         if any(partial.existed for partial in self._partials.values()):
-            self._keep(self._compare(self._stream, chunks, reading, holes=False))
-        missing = [chunk for chunk in common if not self.have >> chunk & 1]
-        for chunk in missing:
-            if reading.stop():
-                return
-            self._copy(old, chunk, common[chunk])
+            self._ledger.keep(self._compare(self._stream, chunks, reading, holes=False))
+        if self._wanted and (
+            self._wanted["paths"] or self._wanted["previous"] or any(self._replaced)
+        ):
+            self._take_over(self._wanted, chunks, reading)
+
+    def _take_over(
+        self, wanted: Mapping[str, Any], chunks: Sequence[int], reading: Reading
+    ) -> None:
+        """Copies what older content may have of those ``chunks`` that are missing."""
+        from fleetpush.agent.reuse import Reuse  # only where there is any
+
+        self._reuse = Reuse(self._manifest, wanted, self._place)
+        self._reuse.take_over(chunks, self._ledger, self._write, reading)
+
+    def _write(self, start: int, data: memoryview) -> None:
+        self._stream.write(start, data)
+        self._dirty = True
 
     def _compare(
-        self, stream: Stream, chunks: Sequence[int], reading: Reading, *, holes: bool
+        self, stream: Stream, chunks: Iterable[int], reading: Reading, *, holes: bool
     ) -> dict[int, bytes]:
-        """The leaves of the chunks that ``stream`` holds whole; what else it holds goes to ``_found``."""
-        whole = {}
-        for chunk in chunks:
-            if reading.stop():
-                break
-            if stream.readable(chunk) and (holes or stream.written(chunk)):
-                leaves = stream.leaves(chunk, reading.buffer)
-                if chunk_digest(leaves) == self._manifest.chunk_digests[chunk]:
-                    whole[chunk] = leaves
-                else:
-                    self._found[chunk] = leaves
-            reading.add(self._manifest.chunk_length(chunk))
-        return whole
-
-    def _copy(self, old: Stream, chunk: int, leaves: bytes) -> None:
-        self.put_leaves(chunk, leaves)
-        start = chunk * self._manifest.chunk_size
-        for block in range(self._progress[chunk], self._manifest.blocks_in(chunk)):
-            length = self._manifest.block_length(chunk, block)
-            data = old.read(start + block * BLOCK, length)
-            # A destination that changes as we read it gives blocks that are refused: they come by net.
-            self.put_block(chunk, block, memoryview(data))
-
-    def _keep(self, whole: dict[int, bytes]) -> None:
-        self._leaves.update(whole)
-        for chunk in whole:
-            self._progress[chunk] = self._manifest.blocks_in(chunk)
-            self.have |= 1 << chunk
+        """The leaves of the chunks that ``stream`` holds whole; what else it holds is noted."""
+        note = self._ledger.note
+        return compare(self._manifest, stream, chunks, reading, holes=holes, differs=note)
 
     # -- the exchange
 
     def progress(self, chunk: int) -> int:
         """Verified blocks from the chunk's start without a gap."""
-        return self._progress[chunk]
+        return self._ledger.progress(chunk)
 
     def leaves(self, chunk: int) -> bytes | None:
         """The chunk's block digests, joined, if known. Raises StoreError for a known file that lied."""
-        if chunk not in self._leaves and self._trusted >> chunk & 1:
-            self._leaves[chunk] = self._leaves_of_known(chunk)
-        return self._leaves.get(chunk)
+        leaves = self._ledger.leaves(chunk)
+        if leaves is None and self._trusted >> chunk & 1:
+            leaves = self._leaves_of_known(chunk)
+            self._ledger.remember(chunk, leaves)
+        return leaves
 
     def _leaves_of_known(self, chunk: int) -> bytes:
         with explained(self._place.dest):
@@ -235,45 +240,40 @@ class HostStore:
         return leaves
 
     def put_leaves(self, chunk: int, leaves: bytes) -> bool:
-        """Whether they are the chunk's."""
-        if chunk in self._leaves:
-            return self._leaves[chunk] == leaves
-        if chunk_digest(leaves) != self._manifest.chunk_digests[chunk]:
+        """Whether they are the chunk's; if so, what is here of it counts. Raises StoreError."""
+        sifts = self._ledger.sifts(chunk)
+        if not self._ledger.learn(chunk, leaves):
             return False
-        self._leaves[chunk] = leaves
-        if self.have >> chunk & 1:
-            return True
-        found = self._found.pop(chunk, b"")
-        blocks = 0
-        while found and found[blocks * DIGEST :][:DIGEST] == leaves[blocks * DIGEST :][:DIGEST]:
-            blocks += 1  # ends before the last: a chunk whose leaves all match is whole already
-        self._progress[chunk] = blocks
+        if sifts and self._reuse is not None:
+            with explained(self._targets[0].path):
+                self._reuse.fill(chunk, leaves, self._ledger, self._write)
         return True
+
+    def sifts(self, chunk: int) -> bool:
+        """Whether its leaves would tell that some of it is here."""
+        return self._ledger.sifts(chunk)
+
+    def skips(self, chunk: int) -> int:
+        """The set of its verified blocks beyond ``progress``."""
+        return self._ledger.skips(chunk)
 
     def put_block(self, chunk: int, block: int, data: memoryview) -> int:
         """Takes the chunk's next block: ADDED or WHOLE; any other is a DUPLICATE.
 
         CORRUPT: it does not match its leaf, or the leaves are not known. Raises StoreError.
         """
-        if block != self._progress[chunk]:
-            return DUPLICATE
-        leaves = self._leaves.get(chunk)
-        if leaves is None or sha256(data).digest() != leaves[block * DIGEST : (block + 1) * DIGEST]:
-            return CORRUPT
+        judged = self._ledger.judge(chunk, block, data)
+        if judged != ADDED:
+            return judged
         try:
-            self._stream.write(chunk * self._manifest.chunk_size + block * BLOCK, data)
+            self._write(chunk * self._manifest.chunk_size + block * BLOCK, data)
         except OSError as error:
             raise explain(error, self._targets[0].path) from error
-        self._dirty = True
-        self._progress[chunk] = block + 1
-        if (block + 1) * DIGEST < len(leaves):
-            return ADDED
-        self.have |= 1 << chunk
-        return WHOLE
+        return self._ledger.took(chunk)
 
     def read_block(self, chunk: int, block: int) -> bytes:
         """A verified block, also after activation. Raises IndexError for any other, StoreError."""
-        if not 0 <= block < self._progress[chunk]:
+        if not 0 <= block < self._ledger.progress(chunk):
             raise IndexError(f"block {block} of chunk {chunk} is not here")
         start = chunk * self._manifest.chunk_size + block * BLOCK
         try:
@@ -329,9 +329,7 @@ class HostStore:
     def _drop(self, lost: set[int]) -> None:
         from fleetpush.agent.proof import refuse
 
-        for chunk in lost:
-            self.have &= ~(1 << chunk)
-            self._progress[chunk] = 0
+        self._ledger.drop(lost)
         refuse(lost, self._manifest.chunks, self._targets[0].path)
 
     def activate(self, *, keep_old: bool = False) -> list[str]:
@@ -379,6 +377,8 @@ class HostStore:
         with self._disk_work:
             for index, partial in self._partials.items():
                 partial.close(keep=self._worth_keeping(index))
+            if self._reuse is not None:
+                self._reuse.close()
             close_all(self._old)
             close_all(list(self._directories.values()))
             unmake(self._made)

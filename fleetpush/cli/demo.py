@@ -1,22 +1,43 @@
 """``fleetpush demo``: a real deploy to an embedded fleet on this machine."""
 
+from typing import Annotated
+
 import typer
 
-from fleetpush.cli import flags
+from fleetpush.cli import flags, values
 from fleetpush.cli.conduct import Signals, conduct
+from fleetpush.cli.help_page import WHAT
+from fleetpush.cli.option import option, parsed
 from fleetpush.cli.output import Conclusion, Output
 from fleetpush.deploy.progress import Observer
 
 _FAILED = 3
 
+Hosts = Annotated[
+    int, option("--hosts", metavar="N", min=1, max=250, help="Default: 12.", rich_help_panel=WHAT)
+]
+FileSize = Annotated[
+    int,
+    option(
+        "--size",
+        metavar="S",
+        parser=parsed(values.size),
+        help="Default: 64M.",
+        rich_help_panel=WHAT,
+    ),
+]
+Keep = Annotated[
+    bool, option("--keep", help="Leave the hosts' homes to look at.", rich_help_panel=WHAT)
+]
+
 
 def demo(
     *,
-    hosts: flags.Hosts = 12,
-    size: flags.FileSize = 64 << 20,
+    hosts: Hosts = 12,
+    size: FileSize = 64 << 20,
     topology: flags.TopologyChoice = "auto",
     no_encrypt: flags.NoEncrypt = False,
-    keep: flags.Keep = False,
+    keep: Keep = False,
     progress: flags.Progress = "auto",
     format: flags.Format = "text",
     color: flags.Color = "auto",

@@ -60,6 +60,8 @@ def deploy(
     no_encrypt: flags.NoEncrypt = False,
     verify: flags.Verify = "chunks",
     checksum: flags.Checksum = False,
+    reuse: flags.Reuse = None,
+    no_reuse: flags.NoReuse = False,
     activate: flags.Activate = "each",
     stall: flags.Stall = 60.0,
     deadline: flags.Deadline = None,

@@ -207,6 +207,24 @@ Checksum = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+Reuse = Annotated[
+    list[str] | None,
+    _option(
+        "--reuse",
+        metavar="PATH",
+        help="A file on the hosts that may hold some of the content, beside what is at the destination."
+        " A template like --dest. Repeatable.",
+        rich_help_panel=HOW,
+    ),
+]
+NoReuse = Annotated[
+    bool,
+    _option(
+        "--no-reuse",
+        help="Send what changed whole: look at no older version on the hosts.",
+        rich_help_panel=HOW,
+    ),
+]
 Activate = Annotated[
     Literal["each", "together", "none"],
     _option(
@@ -367,20 +385,4 @@ Verbose = Annotated[
     _option(
         "-v", "--verbose", count=True, help="Say more; -v shows tracebacks.", rich_help_panel=SHOWN
     ),
-]
-Hosts = Annotated[
-    int, _option("--hosts", metavar="N", min=1, max=250, help="Default: 12.", rich_help_panel=WHAT)
-]
-FileSize = Annotated[
-    int,
-    _option(
-        "--size",
-        metavar="S",
-        parser=_parsed(values.size),
-        help="Default: 64M.",
-        rich_help_panel=WHAT,
-    ),
-]
-Keep = Annotated[
-    bool, _option("--keep", help="Leave the hosts' homes to look at.", rich_help_panel=WHAT)
 ]

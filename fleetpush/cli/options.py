@@ -21,7 +21,7 @@ def options_from(given: dict[str, Any]) -> DeployOptions:
     if "topology" in given:
         choose_topology(given["topology"], given["tree_fanout"], given["discovery"])
     ssh = SshOptions(**asked(given), **fields_of(SshOptions, given))
-    names = ("sources", "inventories", "extra_vars", "exclude")
+    names = ("sources", "inventories", "extra_vars", "exclude", "reuse")
     lists = {name: tuple(given.get(name) or ()) for name in names}
     same = fields_of(DeployOptions, given)
     encrypt = not given.get("no_encrypt", False)

@@ -55,6 +55,9 @@ class Keywords(TypedDict, total=False):
     encrypt: bool
     verify: Literal["chunks", "full"]
     checksum: bool
+    reuse: tuple[str, ...]
+    """Files on the hosts that may hold some of the content; templates like ``dest``."""
+    no_reuse: bool
     activate: Literal["each", "together", "none"]
     release_dir: str | None
     """A directory of releases, ``current`` the active one; a template like ``dest``, instead of it."""

@@ -82,6 +82,7 @@ class Enlistment:
         self._common: dict[str, Any] = {}
         self._manifest = b""
         self._identity: RunIdentity | None = None
+        self._anchors = ""
         self._paths: list[str] = []
         self._names: list[str] = []
         self._is_tree = False
@@ -94,6 +95,7 @@ class Enlistment:
         shape = shape_of(topology, source.manifest.chunk_size)
         self._manifest = source.manifest.encode()
         self._identity = identity
+        self._anchors = source.anchors.hex()
         self._paths = [str(path) for path in source.paths]
         self._sums = source.sums.known
         self._names = [file.path for file in source.manifest.files]
@@ -135,6 +137,7 @@ class Enlistment:
                 "dest": place.dest,
                 "release": self._release(place.release_dir),
                 "known": self._known(member.name, place),
+                "reuse": self._reuse(place),
                 "paths": [],
                 "up_limit": self._options.host_bwlimit,
                 "down_limit": self._options.host_bwlimit,
@@ -162,6 +165,7 @@ class Enlistment:
                 "dest": "",
                 "release": None,
                 "known": {},
+                "reuse": None,
                 "paths": self._paths,
                 "holds": None,
                 "share": None,
@@ -185,6 +189,12 @@ class Enlistment:
             if sha256 is not None
         }
         return self._memory.recall(host, place.dest, wanted)
+
+    def _reuse(self, place: Place) -> dict[str, Any] | None:
+        """Which older content a host looks at, and by what it finds its place in the new."""
+        if self._options.no_reuse:
+            return None
+        return {"paths": place.reuse, "anchors": self._anchors}
 
     def _release(self, directory: str) -> dict[str, Any] | None:
         if not directory:
@@ -244,6 +254,7 @@ class Enlistment:
             tree=self._is_tree,
             releases=self._options.release_dir is not None,
             full=self._options.verify == "full",
+            reuse=not self._options.no_reuse and not member.is_origin,
         )
         line = bootstrap.command(target.python, kit)
         process = await become.start(member.connection, line, member.channel, target.become)

@@ -39,6 +39,8 @@ class Place:
     rates: DeclaredRates
     release_dir: str = ""
     """Where its releases are, "" if the content goes to ``dest`` itself."""
+    reuse: tuple[str, ...] = ()
+    """Files there that may hold some of the content."""
 
 
 def choose(
@@ -59,6 +61,8 @@ def chosen(
     if not options.sources and not without_sources:
         raise InputError("nothing to deploy: name a source file")
     _check_delete(options)
+    if options.reuse and options.no_reuse:
+        raise UsageError("--reuse and --no-reuse: give one of them")
     inventory, hosts = selected(options.inventories, options.limit, options.extra_vars, warn)
     check_hosts(options, inventory.hosts)
     warn_of_unknown(hosts, warn)
@@ -149,6 +153,7 @@ def place_of(host: Host, options: DeployOptions, target: Target) -> Place:
         address=_text(host, "fleetpush_address"),
         ports=_ports(host, options.port_range),
         rates=declared_rates(host),
+        reuse=tuple(_rendered(host, path, "--reuse") for path in options.reuse),
     )
 
 

@@ -36,11 +36,20 @@ the content are numbered."""
 class Figures:
     """What a progress message says: bytes of content had, and bytes on the peer links."""
 
-    __slots__ = ("content_in", "content_out", "cross", "done", "links", "received", "sent")
+    __slots__ = (
+        "content_in",
+        "content_out",
+        "cross",
+        "done",
+        "links",
+        "received",
+        "reused",
+        "sent",
+    )
 
     def __init__(self) -> None:
         self.done = self.received = self.sent = self.content_in = self.content_out = 0
-        self.links = self.cross = 0
+        self.links = self.cross = self.reused = 0
 
     def take(self, message: dict[str, Any]) -> None:
         """Raises ValueError for anything but counts."""
@@ -50,6 +59,7 @@ class Figures:
             "out": "sent",
             "links": "links",
             "cross": "cross",
+            "reused": "reused",
         }
         names |= {"content_in": "content_in", "content_out": "content_out"}
         for key, name in names.items():
@@ -165,6 +175,7 @@ class Member:
             slug=failure.slug if failure else "",
             message=failure.message if failure else "",
             chunks_reused=self.reused,
+            bytes_reused=self.figures.reused,
             bytes_received=self.figures.received,
             bytes_sent=self.figures.sent,
             connected_at_s=self.connected_at,

@@ -45,6 +45,10 @@ class DeployOptions:
     group: str | None = None
     checksum: bool = False
     """Reads what is there even where an earlier run has verified it and nobody has touched it since."""
+    reuse: tuple[str, ...] = ()
+    """Files on the hosts that may hold some of the content, as templates like ``dest``."""
+    no_reuse: bool = False
+    """Looks at no older content on the hosts, the destination's included."""
     stall: float = 60.0
     deadline: float | None = None
     detach_grace: float = 0.0

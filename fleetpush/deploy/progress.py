@@ -67,6 +67,7 @@ class HostProgress:
     """Bytes of content that ``host`` has verified on disk, and its rates in bytes a second.
 
     ``reason`` says in a few words what holds a slow host up ("one neighbour", "disk", "" if nothing known).
+    ``bytes_reused``: content that it held from before, of chunks that are not whole yet, too.
     """
 
     at: float
@@ -76,6 +77,7 @@ class HostProgress:
     rate_in: float
     rate_out: float
     reason: str = ""
+    bytes_reused: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,14 @@ class Chronicle:
             return
         self._tell(
             progress.HostProgress(
-                at, member.name, figures.done, self._size, rate_in, rate_out, _why_slow(member)
+                at,
+                member.name,
+                figures.done,
+                self._size,
+                rate_in,
+                rate_out,
+                _why_slow(member),
+                figures.reused,
             )
         )
 

@@ -35,6 +35,9 @@ class HostResult:
     slug: str = ""
     message: str = ""
     chunks_reused: int = 0
+    """Whole ones that it held when it joined."""
+    bytes_reused: int = 0
+    """Of the content, that it held before, blocks of other chunks included."""
     bytes_received: int = 0
     bytes_sent: int = 0
     connected_at_s: float | None = None
@@ -220,6 +223,7 @@ def _result_json(result: HostResult) -> dict[str, Any]:
         "reason": reason,
         "dest": result.dest,
         "chunks_reused": result.chunks_reused,
+        "bytes_reused": result.bytes_reused,
         "bytes_received": result.bytes_received,
         "bytes_sent": result.bytes_sent,
         "connected_at_s": result.connected_at_s,

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from fleetpush.deploy.anchors import take_anchors
 from fleetpush.deploy.cache import Cache
 from fleetpush.deploy.hashing import changed_source, hash_chunks
 from fleetpush.deploy.sums import Sums
@@ -62,6 +63,8 @@ class Source:
     paths: tuple[Path, ...]
     sums: SumsOfFiles
     notes: tuple[str, ...] = ()
+    anchors: bytes = b""
+    """By which hosts find the place of older content in this (``anchors.take_anchors``)."""
 
 
 def make_manifest(
@@ -92,7 +95,8 @@ def make_manifest(
             cache.put(manifest.encode(), "manifest", found.identities, layout.chunk_size)
     progress(layout.size, layout.size)
     sums = Sums(found.paths, found.identities, cache)
-    return Source(manifest, found.name, found.paths, sums, notes)
+    anchors = take_anchors(manifest, found.identities)
+    return Source(manifest, found.name, found.paths, sums, notes, anchors)
 
 
 def layout_of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from fleetpush.net.edges import Edges
+from fleetpush.net.outgoing import Outgoing
 from fleetpush.net.throttle import Throttle
 from fleetpush.swarm import events, wire
 
@@ -27,19 +28,6 @@ if TYPE_CHECKING:
 
 ADDED, WHOLE, DUPLICATE, CORRUPT = 0, 1, 2, 3
 """What ``Store.put_block`` answers."""
-
-
-class Stream:
-    """A chunk on its way to one neighbour."""
-
-    __slots__ = ("block", "chunk", "ending", "link")
-
-    def __init__(self, chunk: int, block: int) -> None:
-        self.chunk = chunk
-        self.block = block
-        self.link: Link | None = None
-        """Where its leaves went; all its blocks follow there, or they could overtake them."""
-        self.ending = False
 
 
 class Node:
@@ -176,14 +164,26 @@ class Node:
             session.control.send(effect.frame)
             self._dirty[effect.peer] = None
         elif isinstance(effect, events.StartSend):
-            session.streams.append(Stream(effect.chunk, effect.block))
+            blocks = self._manifest.blocks_in(effect.chunk)
+            session.streams.append(Outgoing(effect.chunk, effect.block, blocks, effect.skip))
             self._dirty[effect.peer] = None
+        elif isinstance(effect, events.SendLeaves):
+            self._send_leaves(session.control, effect)
         elif isinstance(effect, events.StopSend):
             session.streams[:] = [s for s in session.streams if s.chunk != effect.chunk]
         else:
             if self.talker is not None:
                 self.talker.bar(effect.peer)
             self.drop(effect.peer, effect.reason)
+
+    def _send_leaves(self, control: Link, effect: events.SendLeaves) -> None:
+        try:
+            leaves = self._store.leaves(effect.chunk)
+        except Exception as error:  # noqa: BLE001 - see _block_in
+            self._watcher.store_failed(error)
+            return
+        control.send(wire.Leaves(effect.chunk, leaves or b""))
+        self._dirty[effect.peer] = None
 
     def _flush(self) -> None:
         self._flushing = False
@@ -261,8 +261,16 @@ class Node:
     def _leaves_in(self, peer: str, frame: wire.Leaves) -> None:
         if self._peer is None or not self._peer.expects(peer, frame.chunk):
             return  # cancelled, and this crossed the word of it
-        if not self._store.put_leaves(frame.chunk, frame.digests):
+        try:
+            matched = self._store.put_leaves(frame.chunk, frame.digests)
+        except Exception as error:  # noqa: BLE001 - see _block_in
+            self._watcher.store_failed(error)
+            return
+        if not matched:
             self.feed(events.ContentCorrupt(peer, frame.chunk))
+        elif self._peer.asked(peer, frame.chunk):
+            whole = self._store.progress(frame.chunk) == self._manifest.blocks_in(frame.chunk)
+            self.feed(events.LeavesStored(peer, frame.chunk, whole))
 
     def _block_in(self, peer: str, frame: wire.Data) -> None:
         self.content_in += len(frame.payload)
@@ -303,11 +311,10 @@ class Node:
         return None
 
     def _framed(
-        self, session: Session, stream: Stream, link: Link
+        self, session: Session, stream: Outgoing, link: Link
     ) -> tuple[bytes, bytes | memoryview] | None:
         chunk, block = stream.chunk, stream.block
-        last = self._manifest.blocks_in(chunk) - 1
-        if stream.ending or block > last:
+        if stream.ending:
             return None
         try:
             if block >= self._store.progress(chunk):
@@ -323,11 +330,9 @@ class Node:
             return None
         if not self.content_out:
             self._watcher.began()
-        stream.block += 1
         self.content_out += len(payload)
         self._up.spend(len(payload))
-        if block == last:
-            stream.ending = True
+        if stream.took():
             self.feed(events.SendEnding(session.peer, chunk))
         return leaves + wire.data_head(chunk, block, len(payload)), payload
 

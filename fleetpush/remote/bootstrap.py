@@ -59,6 +59,7 @@ _GOSSIP = (
 )
 _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
 _RELEASES = ("agent/releases.py",)
+_REUSE = ("agent/reuse",)
 _TASKS = ("agent/tasks", "agent/cores.py")
 _PROOF = ("agent/proof.py",)
 _SOURCES = ("agent/tasks/sources.py",)
@@ -69,6 +70,7 @@ def agent_kit(
     gossip: bool = False,
     tree: bool = False,
     releases: bool = False,
+    reuse: bool = False,
     tasks: bool = False,
     full: bool = False,
     sources: bool = False,
@@ -81,6 +83,7 @@ def agent_kit(
         (gossip, _GOSSIP),
         (tree, _TREE),
         (releases, _RELEASES),
+        (reuse, _REUSE),
         (tasks, _TASKS),
         (full, _PROOF),
         (sources, _SOURCES),
@@ -100,7 +103,13 @@ AGENT = agent_kit()
 def staying_kit(*, gossip: bool = False, sources: bool = False) -> Kit:
     """What an agent that stays is shipped: nobody knows yet all that it will be asked."""
     return agent_kit(
-        gossip=gossip, tree=True, releases=True, tasks=True, full=True, sources=sources
+        gossip=gossip,
+        tree=True,
+        releases=True,
+        reuse=True,
+        tasks=True,
+        full=True,
+        sources=sources,
     )
 
 

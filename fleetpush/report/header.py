@@ -87,6 +87,8 @@ def _progress_parts(state: RunState, now: float) -> tuple[str, str, int, int, st
         return phase.value, "cyan", ready, total, f"{ready:,} of {hosts(total)} ready"
     left = state.time_left(now)
     numbers = f"{size(state.bytes_done)} of {size(state.bytes_total)}"
+    if state.bytes_reused:
+        numbers += f", {size(state.bytes_reused)} reused"
     if left is not None:
         numbers += f"  {rate(state.rate)}  {duration(left)} left"
     return phase.value, "cyan", state.bytes_done, state.bytes_total, numbers

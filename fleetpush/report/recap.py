@@ -15,7 +15,7 @@ from fleetpush.deploy.verdict import THRESHOLD
 from fleetpush.inventory.nodeset import fold
 from fleetpush.report.exit_status import meaning
 from fleetpush.report.failures import FailureGroups
-from fleetpush.report.quantities import duration, hosts, rate, share, size
+from fleetpush.report.quantities import duration, hosts, percent, rate, share, size
 from fleetpush.report.sanitise import clean
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ def facts(report: RunReport) -> Iterable[tuple[str, str]]:
     if timing.ratio is not None:
         yield "ratio", f"{timing.ratio:.2f} times the bound"
     yield from _sent(report)
+    yield from _reused(report)
     for names, why in served_over_ssh(report):
         yield "over SSH", f"{clean(fold(names))}: {clean(why)}"
     if timing.activation_spread_s is not None:
@@ -104,6 +105,14 @@ def _sent(report: RunReport) -> Iterable[tuple[str, str]]:
         sent = "left out" if origin.status == "left_out" else f"{size(origin.bytes_sent)} sent"
         lost = ", then lost" if origin.status == "lost" else ""
         yield "sent from", f"{clean(origin.host)}: {sent}{lost}"
+
+
+def _reused(report: RunReport) -> Iterable[tuple[str, str]]:
+    reusing = [r for r in report.results if r.status is HostStatus.VERIFIED and r.bytes_reused]
+    if reusing:
+        there = sum(r.bytes_reused for r in reusing)
+        of_all = percent(there, report.size * len(reusing))
+        yield "reused", f"{of_all} of it was there before, on {hosts(len(reusing))}"
 
 
 def served_over_ssh(report: RunReport) -> Iterable[tuple[list[str], str]]:

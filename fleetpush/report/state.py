@@ -67,6 +67,7 @@ class HostView:
     phase: HostPhase = HostPhase.WAITING
     status: HostStatus | None = None
     bytes_done: int = 0
+    bytes_reused: int = 0
     bytes_total: int = 0
     rate_in: float = 0.0
     rate_out: float = 0.0
@@ -121,6 +122,8 @@ class RunState:
         self.failures = FailureGroups()
         self.notices: deque[Notice] = deque(maxlen=8)
         self.bytes_done = 0
+        self.bytes_reused = 0
+        """What of it need not be sent: hosts held it before."""
         self.rate = 0.0
         self.at = 0.0
         self._exchange_seen = False
@@ -177,6 +180,8 @@ class RunState:
         self.rate += event.rate_in - host.rate_in
         host.bytes_done, host.bytes_total = event.bytes_done, event.bytes_total
         host.rate_in, host.rate_out, host.reason = event.rate_in, event.rate_out, event.reason
+        self.bytes_reused += event.bytes_reused - host.bytes_reused
+        host.bytes_reused = event.bytes_reused
 
     def _finished(self, event: HostFinished) -> None:
         host = self.hosts.get(event.host)
@@ -190,6 +195,7 @@ class RunState:
         if host.lost:
             # What a lost host had no longer counts towards what the others still need.
             self.bytes_done -= host.bytes_done
+            self.bytes_reused -= host.bytes_reused
             unreachable = event.status is HostStatus.UNREACHABLE
             self.failures.add(event.host, event.slug, event.message, unreachable=unreachable)
         elif self.source is not None:

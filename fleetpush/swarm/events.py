@@ -84,6 +84,18 @@ class BlockStored(Record):
         self.whole = whole
 
 
+class LeavesStored(Record):
+    """The leaves of ``chunk`` that ``peer`` was asked for came, and matched; ``whole`` if what was here is
+    all of it."""
+
+    __slots__ = ("peer", "chunk", "whole")
+
+    def __init__(self, peer: str, chunk: int, whole: bool) -> None:
+        self.peer = peer
+        self.chunk = chunk
+        self.whole = whole
+
+
 class ContentCorrupt(Record):
     """``peer`` sent leaves or a block of ``chunk`` that do not match the manifest."""
 
@@ -145,6 +157,7 @@ if TYPE_CHECKING:
         LinkDown,
         FrameReceived,
         BlockStored,
+        LeavesStored,
         ContentCorrupt,
         SendEnding,
         SendEnded,
@@ -165,14 +178,26 @@ class Send(Record):
 
 
 class StartSend(Record):
-    """Stream ``chunk`` to ``peer`` from ``block`` on, as far and as soon as its blocks are there."""
+    """Stream ``chunk`` to ``peer`` from ``block`` on, as far and as soon as its blocks are there, but for
+    the blocks in ``skip``."""
 
-    __slots__ = ("peer", "chunk", "block")
+    __slots__ = ("peer", "chunk", "block", "skip")
 
-    def __init__(self, peer: str, chunk: int, block: int) -> None:
+    def __init__(self, peer: str, chunk: int, block: int, skip: int = 0) -> None:
         self.peer = peer
         self.chunk = chunk
         self.block = block
+        self.skip = skip
+
+
+class SendLeaves(Record):
+    """Tell ``peer`` the leaves of ``chunk``."""
+
+    __slots__ = ("peer", "chunk")
+
+    def __init__(self, peer: str, chunk: int) -> None:
+        self.peer = peer
+        self.chunk = chunk
 
 
 class StopSend(Record):
@@ -202,4 +227,4 @@ class Completed(Record):
 
 
 if TYPE_CHECKING:
-    Effect = Union[Send, StartSend, StopSend, DropPeer, Completed]
+    Effect = Union[Send, StartSend, SendLeaves, StopSend, DropPeer, Completed]

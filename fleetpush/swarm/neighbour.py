@@ -15,9 +15,9 @@ class Neighbour:
     """Masks are sets of chunks (see ``bitfield``)."""
 
     __slots__ = (
-        "count", "credit", "edge", "ending", "flow", "frugal", "gave", "greeted", "has", "held", "id",
-        "local", "met", "moved_at", "offered", "refused", "sending", "sent", "started", "stuck", "told",
-        "took",
+        "asked", "count", "credit", "edge", "ending", "flow", "frugal", "gave", "greeted", "has", "held",
+        "id", "local", "met", "moved_at", "offered", "refused", "sending", "sent", "started", "stuck",
+        "told", "took",
     )  # fmt: skip
 
     def __init__(self, peer: str, edge: Edge, chunks: int) -> None:
@@ -39,6 +39,8 @@ class Neighbour:
         """What the offer that it has not answered names."""
         self.held = 0
         """How many of those it may still take; each holds an upload slot of ours."""
+        self.asked = 0
+        """What it took of an offer and has not accepted yet: it wants to see the leaves first."""
         self.sending = 0
         self.ending = 0
         """Sends whose last block is on its way out: they hold no slot any more."""
@@ -68,21 +70,26 @@ class Neighbour:
     @property
     def taken(self) -> int:
         """Chunks that need no offer: it has them, gets them, or said no."""
-        return self.has | self.refused | self.offered | self.sending
+        return self.has | self.refused | self.offered | self.asked | self.sending
 
     @property
     def busy(self) -> int:
         """How many upload slots of ours it holds."""
-        return self.held + bitfield.count(self.sending & ~self.ending)
+        return self.held + bitfield.count(self.asked | (self.sending & ~self.ending))
 
     def withdraw(self, mask: int) -> None:
         """``mask`` is not on offer to it any more."""
+        self.asked &= ~mask
         self.offered &= ~mask
         self.held = min(self.held, bitfield.count(self.offered))
 
-    def close_offer(self) -> None:
-        """It has said what it takes of the offer."""
-        self.offered = self.held = 0
+    def take(self, mask: int) -> None:
+        """It takes ``mask``, one of the offer if it is on offer; the last that it may take closes that."""
+        if self.offered & mask:
+            self.offered &= ~mask
+            self.held -= 1
+            if not self.held:
+                self.offered = 0
 
     def is_slow(self, limit: float, now: float) -> bool:
         """Whether its last stream took more than ``limit`` seconds, or one that is under way does."""

@@ -34,7 +34,10 @@ while much is missing; one frame a chunk and neighbour would cost more than a sm
 class Peer:
     """``slots`` is u, ``credit`` is R, ``bundle`` how many small chunks count as one (see ``plan.Shape``).
 
-    ``progress(chunk)`` counts a chunk's verified blocks. ``frugal``: an origin, which hands out what it has
+    ``progress(chunk)`` counts a chunk's verified blocks. ``sifts(chunk)``: old content is here that may be
+    some of its blocks, and its leaves would tell; ``skips(chunk)``: the set of those that are, beyond
+    ``progress``.
+    ``frugal``: an origin, which hands out what it has
     and takes nothing, be it all or a part.
     """
 
@@ -51,15 +54,26 @@ class Peer:
         credit: int = 3,
         bundle: int = 1,
         frugal: bool = False,
+        sifts: Callable[[int], bool] = lambda chunk: False,
+        skips: Callable[[int], int] = lambda chunk: 0,
     ) -> None:
-        self.state = State(manifest.chunks, have, progress, rng, slots=slots, bundle=bundle)
+        self.state = State(
+            manifest.chunks,
+            have,
+            progress,
+            rng,
+            slots=slots,
+            bundle=bundle,
+            sifts=sifts,
+            skips=skips,
+        )
         self._hello = wire.Hello(wire.VERSION, run, manifest.digest, frugal)
         self._blocks_in = manifest.blocks_in
         self._sender = Sender(self.state, policy)
         self._receiver = Receiver(self.state, 0 if frugal else credit)
         self._frugal = frugal
         self._flush_at: float | None = None
-        sender, receiver = self._sender, self._receiver
+        sender = self._sender
         # Who hears what.
         self._events: dict[type, Callable[[Any, float], None]] = {
             events.LinkUp: self._link_up,
@@ -67,6 +81,7 @@ class Peer:
             events.LinkDown: self._link_down,
             events.FrameReceived: self._frame,
             events.BlockStored: self._stored,
+            events.LeavesStored: self._sifted,
             events.ContentCorrupt: self._corrupt,
             events.SendEnding: lambda event, now: sender.ending(event),
             events.SendEnded: lambda event, now: sender.ended(event),
@@ -78,11 +93,15 @@ class Peer:
             wire.Hello: self._hello_in,
             wire.Bitfield: self._bitfield_in,
         }
-        self._frames: dict[type, Callable[[Neighbour, Any, float], None]] = {
-            **self._greetings,
+        self._frames = {**self._greetings, **self._exchange_frames()}
+
+    def _exchange_frames(self) -> dict[type, Callable[[Neighbour, Any, float], None]]:
+        sender, receiver = self._sender, self._receiver
+        return {
             wire.Have: self._have_in,
             wire.Offer: receiver.offered,
             wire.Stop: self._stop_in,
+            wire.Ask: lambda n, frame, now: sender.asked(n, frame),
             wire.Accept: lambda n, frame, now: sender.accepted(n, frame),
             wire.Want: lambda n, frame, now: sender.wanted(n, frame),
             wire.Decline: lambda n, frame, now: sender.declined(n, frame),
@@ -112,6 +131,10 @@ class Peer:
         """Whether a block of ``chunk`` from ``peer`` is one that we asked for."""
         return self._receiver.inbound.expects(peer, chunk)
 
+    def asked(self, peer: str, chunk: int) -> bool:
+        """Whether ``peer`` owes us the leaves of ``chunk``."""
+        return self._receiver.asked(peer, chunk)
+
     def lacks_of(self, peer: str) -> int:
         """The chunks that neighbour ``peer`` has and we lack."""
         n = self.state.neighbours.get(peer)
@@ -122,7 +145,7 @@ class Peer:
         n = self.state.neighbours.get(peer)
         if n is None:
             return False
-        return bool(n.offered or n.sending or self._receiver.inbound.from_peer(peer))
+        return bool(n.busy or n.sending or self._receiver.inbound.from_peer(peer))
 
     def handle(self, event: events.Event, now: float) -> list[events.Effect]:
         """The only way in. The returned effects are to be performed in order."""
@@ -179,8 +202,12 @@ class Peer:
             if chunk >= self.state.chunks:
                 self.state.fault(n, f"named chunk {chunk} of {self.state.chunks}")
                 return
-            if getattr(frame, "block", 0) >= self._blocks_in(chunk):
+            block, skip = getattr(frame, "block", 0), getattr(frame, "skip", 0)
+            if max(block + 1, skip.bit_length()) > self._blocks_in(chunk):
                 self.state.fault(n, f"named a block that chunk {chunk} does not have")
+                return
+            if skip and not bitfield.full(self._blocks_in(chunk)) >> block & ~(skip >> block):
+                self.state.fault(n, f"wants chunk {chunk} and no block of it")
                 return
         act(n, frame, now)
 
@@ -231,6 +258,15 @@ class Peer:
                 near_end = missing <= max(4, self.state.chunks // 64)
                 self._flush_at = now + (HAVE_EVERY_AT_END if near_end else HAVE_EVERY)
         if event.whole or not was_partial:
+            self._sender.fill_slots()
+
+    def _sifted(self, event: events.LeavesStored, now: float) -> None:
+        if event.whole:
+            self._stored(events.BlockStored(event.peer, event.chunk, True), now)
+            if event.peer in self.state.neighbours:
+                self.state.tell_news(self.state.neighbours[event.peer])  # the answer to its offer
+        else:
+            self._receiver.sifted(event.peer, event.chunk)
             self._sender.fill_slots()
 
     def _corrupt(self, event: events.ContentCorrupt, now: float) -> None:

@@ -156,7 +156,7 @@ class HandOut:
         for n in ring:
             self.todo &= ~(n.has | n.sent | n.refused)
             if not n.stuck:
-                under_way |= n.offered | n.sending
+                under_way |= n.offered | n.asked | n.sending
                 late |= n.sending if n.id in slow else 0
         # What only a slow one is getting would be late everywhere: in the end it goes to another one, too.
         free = self.todo & ~under_way or self.todo & late
@@ -194,7 +194,8 @@ class HandOut:
         elsewhere = 0
         for n in peer.neighbours.values():
             elsewhere |= n.has
-        self.todo |= (gone.sent | gone.sending | gone.offered | gone.has) & peer.have & ~elsewhere
+        had = gone.sent | gone.sending | gone.offered | gone.asked | gone.has
+        self.todo |= had & peer.have & ~elsewhere
 
     def held(self, mask: int) -> None:
         self.todo &= ~mask

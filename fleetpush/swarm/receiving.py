@@ -150,6 +150,12 @@ class Receiver:
         self._progress_at = 0.0
         self._hungry = 0
         """Looks in a row that found no progress."""
+        self._asked: dict[tuple[str, int], int | None] = {}
+        """Whose leaves of a chunk are to come before we say what we want of it: the blocks that it offered,
+        None where we asked of our own accord."""
+
+    def asked(self, peer: str, chunk: int) -> bool:
+        return (peer, chunk) in self._asked
 
     def watch(self, now: float) -> None:
         """There is a neighbour: something should come."""
@@ -184,7 +190,7 @@ class Receiver:
                 self._owed[n.id] = None
                 break
             self._reserve(n, chunk, now)
-            state.send(n.id, wire.Accept(chunk, state.progress(chunk)))
+            self._take(n, chunk, blocks)
             left -= 1
             if not left:
                 break
@@ -201,6 +207,32 @@ class Receiver:
             return False
         # Whoever has no more of it than we do may be waiting for it in a circle that ends with us.
         return blocks > self._state.progress(chunk)
+
+    def _take(self, n: Neighbour, chunk: int, blocks: int) -> None:
+        """Accepts ``chunk``, or asks first which of its blocks are here."""
+        if self._state.sifts(chunk):
+            self._asked[n.id, chunk] = blocks
+            self._state.send(n.id, wire.Ask(chunk))
+        else:
+            self._state.send(n.id, wire.Accept(*self._lacking(chunk)))
+
+    def _lacking(self, chunk: int) -> tuple[int, int, int]:
+        """What an ACCEPT or WANT of ``chunk`` says."""
+        return chunk, self._state.progress(chunk), self._state.skips(chunk)
+
+    def sifted(self, peer: str, chunk: int) -> None:
+        """The leaves from ``peer`` came, and what of ``chunk`` was here already counts."""
+        if not self.asked(peer, chunk):
+            return  # it was given up before this was heard
+        state, blocks = self._state, self._asked.pop((peer, chunk))
+        if blocks is not None and blocks <= state.progress(chunk):
+            self._lose(chunk, peer)  # see ``offered``
+            state.send(peer, wire.Decline(chunk, wire.INFLIGHT))
+            return
+        if state.progress(chunk):
+            state.partial |= 1 << chunk
+        answer = wire.Want if blocks is None else wire.Accept
+        state.send(peer, answer(*self._lacking(chunk)))
 
     def _is_near(self, chunk: int) -> bool:
         """Whether a neighbour in our rack has it: then it need not come through the rack's uplink again."""
@@ -226,7 +258,9 @@ class Receiver:
         state.partial &= ~bit
         state.have |= bit
         others, took = self.inbound.finish(event.chunk, event.peer, now)
+        self._asked.pop((event.peer, event.chunk), None)
         for other in others:
+            self._asked.pop((other, event.chunk), None)
             state.send(other, wire.Cancel(event.chunk))
         if event.peer in state.neighbours:
             state.neighbours[event.peer].gave = took
@@ -292,7 +326,11 @@ class Receiver:
         n = able[int(state.rng.random() * len(able))]
         chunk = state.pick(state.availability.rarest(n.has & wanted))
         self._reserve(n, chunk, now)
-        state.send(n.id, wire.Want(chunk, state.progress(chunk)))
+        if state.sifts(chunk):
+            self._asked[n.id, chunk] = None
+            state.send(n.id, wire.Ask(chunk))
+        else:
+            state.send(n.id, wire.Want(*self._lacking(chunk)))
         return True
 
     def _reserve(self, n: Neighbour, chunk: int, now: float) -> None:
@@ -303,6 +341,7 @@ class Receiver:
 
     def _lose(self, chunk: int, peer: str) -> bool:
         """``peer`` will not send the rest of ``chunk``; True if then nobody does."""
+        self._asked.pop((peer, chunk), None)
         if not self.inbound.release(chunk, peer) or self.inbound.mask >> chunk & 1:
             return False
         self._state.partial &= ~(1 << chunk)

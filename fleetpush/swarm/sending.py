@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetpush.swarm import bitfield, wire
-from fleetpush.swarm.events import SendEnded, SendEnding, StartSend, StopSend
+from fleetpush.swarm.events import SendEnded, SendEnding, SendLeaves, StartSend, StopSend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,7 +46,11 @@ class Sender:
         mine, used, anyone = state.have | state.partial, 0, False
         late_after = state.late_after
         for n in state.neighbours.values():
-            if (n.held or n.sending) and not n.stuck and not n.is_late(late_after, state.now):
+            if (
+                (n.held or n.asked or n.sending)
+                and not n.stuck
+                and not n.is_late(late_after, state.now)
+            ):
                 used += n.busy
             anyone = anyone or (n.greeted and n.credit and bool(mine & ~n.has))
         if not anyone:
@@ -92,24 +96,36 @@ class Sender:
     # -- frames
 
     def has_now(self, n: Neighbour, mask: int) -> None:
-        held = n.held
+        held = n.held, n.asked
         self._state.now_has(n, mask)
-        if n.held != held:  # else it freed no slot, and wants less than before
+        if held != (n.held, n.asked):  # else it freed no slot, and wants less than before
             self._moved(n)  # its answer to that offer
             self.fill_slots()
+
+    def asked(self, n: Neighbour, frame: wire.Ask) -> None:
+        """Leaves first. What was offered is taken; what of it is wanted comes later."""
+        state, bit = self._state, 1 << frame.chunk
+        self._moved(n)
+        offered = n.offered & bit
+        n.take(bit)
+        if (state.have | state.partial) & bit:
+            n.asked |= offered
+            state.out.append(SendLeaves(n.id, frame.chunk))
+        else:
+            state.send(n.id, wire.Stop(frame.chunk))
+        self.fill_slots()
 
     def accepted(self, n: Neighbour, frame: wire.Accept) -> None:
         bit = 1 << frame.chunk
         self._moved(n)
-        if not n.offered & bit:
+        if not (n.offered | n.asked) & bit:
             # The offer was withdrawn by a Have that crossed it: nothing will come.
             self._state.send(n.id, wire.Stop(frame.chunk))
             return
-        n.offered ^= bit
-        n.held -= 1
-        self._start(n, frame.chunk, frame.block)
+        n.take(bit)
+        n.asked &= ~bit
+        self._start(n, frame)
         if not n.held:
-            n.close_offer()
             self.fill_slots()
 
     def wanted(self, n: Neighbour, frame: wire.Want) -> None:
@@ -120,7 +136,7 @@ class Sender:
             return
         if (state.have | state.partial) & bit and bitfield.count(n.sending) <= state.slots:
             self._policy.asked(n, frame.chunk)
-            self._start(n, frame.chunk, frame.block)
+            self._start(n, frame)
         else:
             state.send(n.id, wire.Stop(frame.chunk))
 
@@ -128,10 +144,14 @@ class Sender:
         self._moved(n)
         if frame.why == wire.BUSY:
             n.credit = False
-        if n.offered >> frame.chunk & 1:  # else it was withdrawn in the meantime
+        bit = 1 << frame.chunk
+        if n.asked & bit:
+            n.asked ^= bit
+            n.refused |= bit
+        elif n.offered & bit:  # else it was withdrawn in the meantime
             if frame.why != wire.BUSY:
                 n.refused |= n.offered
-            n.close_offer()
+            n.offered = n.held = 0
         self.fill_slots()
 
     def credited(self, n: Neighbour, frame: wire.Credit) -> None:
@@ -172,11 +192,11 @@ class Sender:
             # since the last block began to go out: nothing new can be offered now.
             n.refused |= bit
 
-    def _start(self, n: Neighbour, chunk: int, block: int) -> None:
-        n.sending |= 1 << chunk
-        n.started[chunk] = self._state.now
+    def _start(self, n: Neighbour, wanted: wire.Accept | wire.Want) -> None:
+        n.sending |= 1 << wanted.chunk
+        n.started[wanted.chunk] = self._state.now
         self._check_later()
-        self._state.out.append(StartSend(n.id, chunk, block))
+        self._state.out.append(StartSend(n.id, wanted.chunk, wanted.block, wanted.skip))
 
     def _stop(self, n: Neighbour, chunk: int) -> None:
         n.sending &= ~(1 << chunk)

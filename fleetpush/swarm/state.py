@@ -29,6 +29,8 @@ class State:
         *,
         slots: int,
         bundle: int,
+        sifts: Callable[[int], bool],
+        skips: Callable[[int], int],
     ) -> None:
         self.chunks = chunks
         self.every = bitfield.full(chunks)
@@ -42,6 +44,8 @@ class State:
         self.late_after = inf
         """Seconds after which a stream of ours is late: several times what the last ones took."""
         self.progress = progress
+        self.sifts = sifts
+        self.skips = skips
         self.rng = rng
         self.now = 0.0
         """When the event that is being handled happened."""

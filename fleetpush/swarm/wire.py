@@ -81,13 +81,14 @@ class Offer(Record):
 
 
 class Accept(Record):
-    """Send me ``chunk`` from ``block`` on; I have reserved it for you."""
+    """Send me ``chunk`` from ``block`` on, but for the blocks in ``skip``; I have reserved it for you."""
 
-    __slots__ = ("chunk", "block")
+    __slots__ = ("chunk", "block", "skip")
 
-    def __init__(self, chunk: int, block: int) -> None:
+    def __init__(self, chunk: int, block: int, skip: int = 0) -> None:
         self.chunk = chunk
         self.block = block
+        self.skip = skip
 
 
 class Decline(Record):
@@ -107,13 +108,14 @@ class Credit(Record):
 
 
 class Want(Record):
-    """An acceptance without an offer: send ``chunk`` from ``block`` on if you can."""
+    """An acceptance without an offer: send ``chunk`` if you can."""
 
-    __slots__ = ("chunk", "block")
+    __slots__ = ("chunk", "block", "skip")
 
-    def __init__(self, chunk: int, block: int) -> None:
+    def __init__(self, chunk: int, block: int, skip: int = 0) -> None:
         self.chunk = chunk
         self.block = block
+        self.skip = skip
 
 
 class Cancel(Record):
@@ -182,6 +184,15 @@ class Gossip(Record):
         self.payload = payload
 
 
+class Ask(Record):
+    """Send me the leaves of ``chunk``: they will tell which of its blocks I want of you."""
+
+    __slots__ = ("chunk",)
+
+    def __init__(self, chunk: int) -> None:
+        self.chunk = chunk
+
+
 if TYPE_CHECKING:
     from typing import Union
 
@@ -201,6 +212,7 @@ if TYPE_CHECKING:
         Lane,
         OpenLane,
         Gossip,
+        Ask,
     ]
 
 TOKEN = 16
@@ -324,8 +336,14 @@ def _token(body: memoryview) -> bytes:
     return bytes(body)
 
 
-def _credit(body: memoryview) -> Credit:
-    return Credit()
+def _wanted(body: memoryview) -> tuple[int, int, int]:
+    chunk, block = _PAIR.unpack_from(body)
+    return chunk, block, int.from_bytes(body[_PAIR.size :], "little")
+
+
+def _pack_wanted(frame: Accept | Want) -> bytes:
+    skip = frame.skip.to_bytes((frame.skip.bit_length() + 7) // 8, "little")
+    return _PAIR.pack(frame.chunk, frame.block) + skip
 
 
 MAX_OFFER = 16
@@ -335,16 +353,17 @@ MAX_GOSSIP = 16384
 """Bytes of a gossip frame's body."""
 
 _MAX_HAVE = 4096
+_MAX_WANTED = _PAIR.size + MAX_CHUNK_SIZE // BLOCK // 8
 _DATA_CODE = 12
 _DECODERS: dict[int, tuple[int, Callable[[memoryview], Frame]]] = {
     1: (_HELLO.size, _hello),
     2: (MAX_CHUNKS // 8, lambda body: Bitfield(bytes(body))),
     3: (4 * _MAX_HAVE, _have),
     4: (1 + MAX_OFFER * _PAIR.size, _offer),
-    5: (6, lambda body: Accept(*_PAIR.unpack(body))),
+    5: (_MAX_WANTED, lambda body: Accept(*_wanted(body))),
     6: (5, lambda body: Decline(*_REASON.unpack(body))),
-    7: (0, _credit),
-    8: (6, lambda body: Want(*_PAIR.unpack(body))),
+    7: (0, lambda body: Credit()),
+    8: (_MAX_WANTED, lambda body: Want(*_wanted(body))),
     9: (4, lambda body: Cancel(*_CHUNK.unpack(body))),
     10: (4, lambda body: Stop(*_CHUNK.unpack(body))),
     11: (4 + MAX_CHUNK_SIZE // BLOCK * DIGEST, _leaves),
@@ -352,6 +371,7 @@ _DECODERS: dict[int, tuple[int, Callable[[memoryview], Frame]]] = {
     13: (TOKEN, lambda body: Lane(_token(body))),
     14: (TOKEN, lambda body: OpenLane(_token(body))),
     15: (MAX_GOSSIP, lambda body: Gossip(bytes(body))),
+    16: (4, lambda body: Ask(*_CHUNK.unpack(body))),
 }
 
 _ENCODERS: dict[type, tuple[int, Callable[..., bytes]]] = {
@@ -359,16 +379,17 @@ _ENCODERS: dict[type, tuple[int, Callable[..., bytes]]] = {
     Bitfield: (2, lambda f: f.data),
     Have: (3, lambda f: Struct(f"!{len(f.chunks)}I").pack(*f.chunks)),
     Offer: (4, _pack_offer),
-    Accept: (5, lambda f: _PAIR.pack(f.chunk, f.block)),
+    Accept: (5, _pack_wanted),
     Decline: (6, lambda f: _REASON.pack(f.chunk, f.why)),
     Credit: (7, lambda f: b""),
-    Want: (8, lambda f: _PAIR.pack(f.chunk, f.block)),
+    Want: (8, _pack_wanted),
     Cancel: (9, lambda f: _CHUNK.pack(f.chunk)),
     Stop: (10, lambda f: _CHUNK.pack(f.chunk)),
     Leaves: (11, lambda f: _CHUNK.pack(f.chunk) + f.digests),
     Lane: (13, lambda f: f.token),
     OpenLane: (14, lambda f: f.token),
     Gossip: (15, lambda f: f.payload),
+    Ask: (16, lambda f: _CHUNK.pack(f.chunk)),
 }
 
 

@@ -226,7 +226,8 @@ def test_a_destination_of_the_same_size_gives_what_it_has_in_common(
     assert not store.present
     assert store.have == 0b11101
     assert store.put_leaves(1, content.leaves[1])
-    assert store.progress(1) == 0  # only whole chunks came over
+    assert store.progress(1) == 1  # the changed block is missing, and no other
+    assert store.skips(1) == 0
     assert dest.read_bytes() == bytes(old)
     content.give(store, 1)
     store.finish()

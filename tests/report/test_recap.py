@@ -8,7 +8,7 @@ import pytest
 from fleetpush.deploy.results import HostResult, HostStatus, Timing, Traffic
 from fleetpush.inventory.nodeset import expand
 from fleetpush.report.recap import recap
-from tests.report.feed import ESCAPES, feed
+from tests.report.feed import ESCAPES, SIZE, feed
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -89,3 +89,16 @@ def test_nothing_from_a_host_can_drive_the_terminal():
     shown = text(feed(1000)[-1].report)
     assert ESCAPES not in shown
     assert "\x1b" not in shown
+
+
+def test_what_was_there_before_is_told():
+    report = replace(
+        feed(4)[-1].report,
+        results=(
+            HostResult("a", HostStatus.VERIFIED, bytes_reused=SIZE * 95 // 100),
+            HostResult("b", HostStatus.VERIFIED, bytes_reused=SIZE * 85 // 100),
+            HostResult("c", HostStatus.ALREADY_PRESENT, bytes_reused=SIZE),
+            HostResult("d", HostStatus.VERIFIED),
+        ),
+    )
+    assert "reused       90% of it was there before, on 2 hosts" in text(report)

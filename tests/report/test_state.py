@@ -39,6 +39,16 @@ def test_sums_agree_with_the_hosts_after_every_event():
         assert state.lost + state.good + len(state.unfinished()) == len(state.hosts)
 
 
+def test_what_hosts_held_before_is_summed_but_for_those_that_are_lost():
+    state = started("a", "b")
+    exchanging(state, 1.0, "a", "b")
+    for host, reused in (("a", 300), ("b", 500), ("a", 400)):
+        state.fold(HostProgress(2.0, host, 0, SIZE, 0.0, 0.0, "", reused))
+    assert state.bytes_reused == 900
+    state.fold(HostFinished(3.0, "b", HostStatus.FAILED, "io_error", "a disk broke"))
+    assert state.bytes_reused == 400
+
+
 def test_phases_come_in_order():
     state, seen = RunState(), []
     for event in feed(40):

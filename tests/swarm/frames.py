@@ -10,6 +10,7 @@ from fleetpush.swarm.manifest import BLOCK, MAX_CHUNK_SIZE
 U8 = st.integers(0, 0xFF)
 U16 = st.integers(0, 0xFFFF)
 U32 = st.integers(0, 0xFFFFFFFF)
+SKIPS = st.just(0) | st.integers(0, 1 << 300)
 TOKENS = st.binary(min_size=wire.TOKEN, max_size=wire.TOKEN)
 
 LARGEST = {
@@ -17,10 +18,10 @@ LARGEST = {
     2: (1 << 20) // 8,
     3: 4 * 4096,
     4: 97,
-    5: 6,
+    5: 6 + MAX_CHUNK_SIZE // BLOCK // 8,
     6: 5,
     7: 0,
-    8: 6,
+    8: 6 + MAX_CHUNK_SIZE // BLOCK // 8,
     9: 4,
     10: 4,
     11: 4 + MAX_CHUNK_SIZE // BLOCK * 32,
@@ -28,6 +29,7 @@ LARGEST = {
     13: 16,
     14: 16,
     15: 16384,
+    16: 4,
 }
 """The largest body of each type of frame, as PROTOCOL.md has it."""
 
@@ -48,16 +50,17 @@ CONTROL = st.one_of(
         st.lists(st.tuples(U32, U16), max_size=15).map(tuple),
         st.integers(1, 255),
     ),
-    st.builds(wire.Accept, U32, U16),
+    st.builds(wire.Accept, U32, U16, SKIPS),
     st.builds(wire.Decline, U32, U8),
     st.just(wire.Credit()),
-    st.builds(wire.Want, U32, U16),
+    st.builds(wire.Want, U32, U16, SKIPS),
     st.builds(wire.Cancel, U32),
     st.builds(wire.Stop, U32),
     st.builds(wire.Leaves, U32, st.binary(max_size=300)),
     st.builds(wire.Lane, TOKENS),
     st.builds(wire.OpenLane, TOKENS),
     st.builds(wire.Gossip, st.binary(max_size=300)),
+    st.builds(wire.Ask, U32),
 )
 DATA = st.builds(wire.Data, U32, U16, st.binary(max_size=300).map(memoryview))
 ANY = st.one_of(CONTROL, DATA)

@@ -11,6 +11,7 @@ import random
 from collections import deque
 from itertools import count
 
+from fleetpush.net.outgoing import Outgoing
 from fleetpush.swarm import bitfield, events, tracker, wire
 from fleetpush.swarm.plan import plan_for, shape_of
 from fleetpush.swarm.plan.shares import Shares
@@ -77,14 +78,14 @@ class Network:
         self._to_come -= 1
         self.join(name, **how)
 
-    def join(self, name: str, *, have: int = 0, rack: str = "") -> None:
+    def join(self, name: str, *, have=0, rack="", old: dict[int, int] | None = None) -> None:
         share = None
         if self.shares is not None and name.startswith(ORIGIN):
             have, share = self.shares.holds(name), self.shares.of(name)
         elif name == ORIGIN:
             have = bitfield.full(self.manifest.chunks)
         host = self.hosts[name] = Host(
-            name, self.manifest, self.shape, have, seed=self.seed, share=share
+            name, self.manifest, self.shape, have, seed=self.seed, share=share, old=old
         )
         if host.peer.complete:
             host.completed_at = self.now
@@ -334,10 +335,13 @@ class Network:
         if isinstance(effect, events.Send):
             self._carry(host, effect.peer, session.link, 0.0, self._frame_in, effect.frame)
         elif isinstance(effect, events.StartSend):
-            assert effect.chunk not in (s[0] for s in way.streams), "streams a chunk twice"
-            way.streams.append([effect.chunk, effect.block])
+            assert effect.chunk not in (s.chunk for s in way.streams), "streams a chunk twice"
+            blocks = self.manifest.blocks_in(effect.chunk)
+            way.streams.append(Outgoing(effect.chunk, effect.block, blocks, effect.skip))
+        elif isinstance(effect, events.SendLeaves):
+            self._carry(host, effect.peer, session.link, 0.0, self._leaves_in, effect.chunk)
         elif isinstance(effect, events.StopSend):
-            way.streams[:] = [s for s in way.streams if s[0] != effect.chunk]
+            way.streams[:] = [s for s in way.streams if s.chunk != effect.chunk]
         else:
             self.dropped.append((host.name, effect.peer, effect.reason))
             session.banned = True
@@ -380,37 +384,40 @@ class Network:
                 self._transmit(host, other, session.link, *block)
                 return
 
-    def _next_block(self, host, link) -> tuple[int, int] | None:
+    def _next_block(self, host, link) -> tuple[Outgoing, int] | None:
         way = link.ways[host.name]
         if way.under_way >= WINDOW or not link.up:
             return None
         for stream in way.streams:
-            chunk, block = stream
-            if block < min(host.store.progress(chunk), self.manifest.blocks_in(chunk)):
-                stream[1] += 1
-                return chunk, block
+            block = stream.block
+            if not stream.ending and block < host.store.progress(stream.chunk):
+                stream.took()
+                return stream, block
         return None
 
-    def _transmit(self, host, other, link, chunk, block) -> None:
+    def _transmit(self, host, other, link, stream, block) -> None:
+        chunk = stream.chunk
         host.up_busy = True
         link.ways[host.name].under_way += 1
         host.sent += self.manifest.block_length(chunk, block)
-        last = block == self.manifest.blocks_in(chunk) - 1
-        self.at(
-            self.now + BLOCK_TIME * host.slowness, self._sent, host, other, link, chunk, block, last
-        )
-        if last:
+        self.at(self.now + BLOCK_TIME * host.slowness, self._sent, host, other, link, stream, block)
+        if stream.ending:
             self._feed(host, events.SendEnding(other, chunk))
 
-    def _sent(self, host, other, link, chunk, block, last) -> None:
+    def _sent(self, host, other, link, stream, block) -> None:
         host.up_busy = False
+        chunk = stream.chunk
         if link.up and host.alive:
             self._carry(host, other, link, BLOCK_TIME, self._block_in, chunk, block, host.corrupts)
             way = link.ways[host.name]
-            if last and [chunk, block + 1] in way.streams:
-                way.streams.remove([chunk, block + 1])
+            if block == stream.last and stream in way.streams:
+                way.streams.remove(stream)
                 self._feed(host, events.SendEnded(other, chunk))
         self._pump(host)
+
+    def _leaves_in(self, host, sender, link, chunk) -> None:
+        if host.peer.expects(sender, chunk) and host.peer.asked(sender, chunk):
+            self._feed(host, events.LeavesStored(sender, chunk, host.store.learn(chunk)))
 
     def _block_in(self, host, sender, link, chunk, block, corrupt) -> None:
         link.ways[sender].under_way -= 1

@@ -3,12 +3,16 @@
 import random
 from collections import Counter, deque
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from fleetpush.swarm import events
 from fleetpush.swarm.manifest import BLOCK, File, Manifest
 from fleetpush.swarm.peer import Peer
 from fleetpush.swarm.picker import HandOut, Push, Rarest
 from fleetpush.swarm.plan import Shape
+
+if TYPE_CHECKING:
+    from fleetpush.net.outgoing import Outgoing
 
 ORIGIN = "origin"
 RUN = b"r" * 16
@@ -22,10 +26,13 @@ def manifest_of(chunks: int, blocks: int = 4) -> Manifest:
 
 
 class Store:
-    """Counts blocks instead of keeping them."""
+    """Counts blocks instead of keeping them. ``old``: by chunk, the set of blocks of it that older content
+    will turn out to hold."""
 
-    def __init__(self, manifest: Manifest, have: int) -> None:
+    def __init__(self, manifest: Manifest, have: int, old: dict[int, int] | None = None) -> None:
         self._manifest = manifest
+        self._old = {c: held for c, held in (old or {}).items() if not have >> c & 1}
+        self._unknown = set(self._old)
         self._blocks = [
             manifest.blocks_in(c) if have >> c & 1 else 0 for c in range(manifest.chunks)
         ]
@@ -38,6 +45,24 @@ class Store:
         if block != self._blocks[chunk]:
             return None
         self._blocks[chunk] += 1
+        return self._step_over(chunk)
+
+    def sifts(self, chunk: int) -> bool:
+        return chunk in self._unknown
+
+    def skips(self, chunk: int) -> int:
+        if chunk in self._unknown:
+            return 0
+        return self._old.get(chunk, 0) >> self._blocks[chunk] << self._blocks[chunk]
+
+    def learn(self, chunk: int) -> bool:
+        """Its leaves came: whether it is whole now."""
+        self._unknown.discard(chunk)
+        return self._step_over(chunk)
+
+    def _step_over(self, chunk: int) -> bool:
+        while self._old.get(chunk, 0) >> self._blocks[chunk] & 1:
+            self._blocks[chunk] += 1
         return self._blocks[chunk] == self._manifest.blocks_in(chunk)
 
 
@@ -45,8 +70,7 @@ class Way:
     """One direction of a link."""
 
     def __init__(self) -> None:
-        self.streams: list[list[int]] = []
-        """[chunk, next block] of what is being sent."""
+        self.streams: list[Outgoing] = []
         self.under_way = 0
         self.last_arrival = 0.0
 
@@ -81,10 +105,11 @@ class Host:
         *,
         seed: object,
         share: int | None = None,
+        old: dict[int, int] | None = None,
     ) -> None:
         origin = name.startswith(ORIGIN)
         self.name = name
-        self.store = Store(manifest, have)
+        self.store = Store(manifest, have, old)
         policy = Push() if shape.push else Rarest()
         if origin and shape.frugal_origin:
             policy = HandOut(manifest.chunks, share)
@@ -99,6 +124,8 @@ class Host:
             bundle=shape.bundle,
             credit=shape.credit,
             frugal=origin and shape.frugal_origin,
+            sifts=self.store.sifts,
+            skips=self.store.skips,
         )
         self.sessions: dict[str, Session] = {}
         self.turn: deque[str] = deque()

@@ -97,6 +97,7 @@ OUT_OF_TURN = [
     wire.Want(0, 0),
     wire.Cancel(0),
     wire.Stop(0),
+    wire.Ask(0),
     wire.Lane(bytes(16)),
     wire.OpenLane(bytes(16)),
 ]

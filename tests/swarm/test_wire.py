@@ -77,7 +77,7 @@ def test_the_head_alone_is_enough_to_refuse_and_the_largest_body_is_not_refused(
     )
 
 
-@pytest.mark.parametrize("code", [0, 16, 255])
+@pytest.mark.parametrize("code", [0, 17, 255])
 @pytest.mark.parametrize("cut", [0, 3])
 def test_an_unknown_type_is_a_remote_fault(code, cut):
     head = (code << 24).to_bytes(4, "big")

@@ -15,11 +15,13 @@ from fleetpush.agent.destination import settle
 from fleetpush.agent.files import OpenFiles, Reading, Stream
 from fleetpush.agent.kept import MANY, chunks_within, note
 from fleetpush.agent.place import Target, absolute, explained, ownership
-from fleetpush.agent.store import HostStore, StoreError
+from fleetpush.agent.store import DESTINATION, HostStore, StoreError
 from fleetpush.agent.tree.look import Look, same_size
 from fleetpush.agent.tree.root import Root
 from fleetpush.agent.tree.staging import Staging, sync
 from fleetpush.agent.tree.switch import Switch
+from fleetpush.swarm import bitfield
+from fleetpush.swarm.manifest import BLOCK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,11 +45,12 @@ class TreeStore(HostStore):
         *,
         verify_full: bool = False,
         known: Mapping[int, Sequence[int]] | None = None,
+        reuse: Mapping[str, Any] | None = DESTINATION,
         delete: Mapping[str, Any] | None = None,
     ) -> None:
         """``delete``: ``below`` which directory of the destination what the tree lacks is removed, but for
         what the patterns ``exclude`` name."""
-        super().__init__(manifest, place, verify_full=verify_full, known=known)
+        super().__init__(manifest, place, verify_full=verify_full, known=known, reuse=reuse)
         self._delete = delete
         self._root: Root | None = None
         self._served: Root | None = None
@@ -117,25 +120,27 @@ class TreeStore(HostStore):
             if same_size(self._look.files[index], file)
             and all(c in common or self._trusted >> c & 1 for c in self._chunks_of(index))
         }
-        self._trust()
+        self._ledger.trust(bitfield.chunks(self._trusted))
         served = self._served
         assert served is not None
         here = OpenFiles(lambda index: self._open_here(index, served))
         self._stream = Stream(self._manifest, here, self._kept)
         self._switch = self._make_switch()
         if len(self._kept) == len(self._manifest.files):
-            self._keep(common)
+            self._ledger.keep(common)
             self.present = not self._made and not self._switch.changes_anything
             return
         self._stage_files()
-        self._found.clear()
+        self._ledger.forget_found()
         if self._begin_staging().existed:
             missing = [chunk for chunk in chunks if chunk not in common]
-            self._keep(self._compare(self._stream, missing, reading, holes=False))
+            self._ledger.keep(self._compare(self._stream, missing, reading, holes=False))
         for chunk, leaves in common.items():
             if reading.stop():
                 return
-            self._take_over(old, chunk, leaves)
+            self._copy_common(old, chunk, leaves)
+        if self._wanted is not None:
+            self._take_over(self._wanted, chunks, reading)
 
     def _chunks_of(self, index: int) -> range:
         size = self._manifest.files[index].size
@@ -146,13 +151,22 @@ class TreeStore(HostStore):
             (end - size) // self._manifest.chunk_size, (end - 1) // self._manifest.chunk_size + 1
         )
 
-    def _take_over(self, old: Stream, chunk: int, leaves: bytes) -> None:
+    def _copy_common(self, old: Stream, chunk: int, leaves: bytes) -> None:
         start = chunk * self._manifest.chunk_size
         length = self._manifest.chunk_length(chunk)
         if any(part.file not in self._kept for part in self._manifest.extents(start, length)):
             self._copy(old, chunk, leaves)
         else:
-            self._keep({chunk: leaves})
+            self._ledger.keep({chunk: leaves})
+
+    def _copy(self, old: Stream, chunk: int, leaves: bytes) -> None:
+        self.put_leaves(chunk, leaves)
+        start = chunk * self._manifest.chunk_size
+        for block in range(self._ledger.progress(chunk), self._manifest.blocks_in(chunk)):
+            length = self._manifest.block_length(chunk, block)
+            data = old.read(start + block * BLOCK, length)
+            # A destination that changes as we read it gives blocks that are refused: they come by net.
+            self.put_block(chunk, block, memoryview(data))
 
     def _stage_files(self) -> None:
         """Raises StoreError, OSError."""
@@ -312,6 +326,8 @@ class TreeStore(HostStore):
     def close(self) -> None:
         """As ``HostStore.close``."""
         with self._disk_work:
+            if self._reuse is not None:
+                self._reuse.close()
             if not isinstance(self._stream.fds, list):
                 self._stream.fds.clear()
             if self._staging is not None:
