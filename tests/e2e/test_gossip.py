@@ -30,14 +30,15 @@ def test_twenty_hosts_find_each_other_and_get_the_same_bytes(desk: Desk) -> None
 def test_every_host_finishes_without_the_command(desk: Desk) -> None:
     hosts, size = 6, 8 * MIB
     source = desk.source(size)
-    words = ("--discovery", "gossip", "--detach-grace", "60s", "--bwlimit", "2M")
+    words = ("--discovery", "gossip", "--detach-grace", "60s", "--bwlimit", "1M")
     run = desk.start(source, desk.inventory(hosts), *words)
     wait_until(lambda: len(desk.agents()) == hosts + 1, 60, "all agents")
     # Some content on each: then it has its contacts.
-    wait_until(lambda: min(map(written, desk.agents())) > MIB / 4, 60, "content on every host")
+    wait_until(lambda: min(map(written, desk.agents())) > MIB / 8, 60, "content on every host")
     run.send(signal.SIGKILL)
     run.process.wait()
-    assert desk.taken_in() < hosts * size  # about half of what it comes to
+    # What a host gets it writes twice, to its disk and to its peers: not a tenth has moved.
+    assert desk.taken_in() < 2 * hosts * size / 10
     wait_until(lambda: len(desk.copies(hosts, source)) == hosts, 60, "a copy on every host")
     send(signal.SIGTERM, desk.agents())
     wait_until(lambda: not desk.agents(), 30, "no agent lives on")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 PASSWORD = "tr0ub4dor & 'three'"
 _RULES = Path("/etc/sudoers.d/fleetpush-test")
+_LOCK = Path("/run/lock/fleetpush-test-sudo")
 _TIMESTAMPS = ("/run/sudo/ts", "/var/run/sudo/ts", "/var/lib/sudo/ts")
 
 needs_sudo = pytest.mark.skipif(not shutil.which("sudo"), reason="no sudo on this machine")
@@ -33,14 +35,16 @@ def sudo_rules(user: str) -> Iterator[Callable[..., None]]:
         _RULES.write_text(text)
         _RULES.chmod(0o440)
 
-    subprocess.run(["chpasswd"], input=f"{user}:{PASSWORD}".encode(), check=True)
-    _forget(user)
-    try:
-        yield write
-    finally:
-        _RULES.unlink(missing_ok=True)
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process of tests wants rules of its own
+        subprocess.run(["chpasswd"], input=f"{user}:{PASSWORD}".encode(), check=True)
         _forget(user)
-        subprocess.run(["usermod", "-p", "*", user], check=True)
+        try:
+            yield write
+        finally:
+            _RULES.unlink(missing_ok=True)
+            _forget(user)
+            subprocess.run(["usermod", "-p", "*", user], check=True)
 
 
 def _forget(user: str) -> None:
