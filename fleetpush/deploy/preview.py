@@ -15,7 +15,8 @@ from fleetpush.deploy.errand import Errand, ErrandReport, ErrandStatus, HostAnsw
 from fleetpush.deploy.fleet import choose
 from fleetpush.deploy.hashing import HashingStoppedError
 from fleetpush.deploy.source import make_manifest
-from fleetpush.errors import InputError, SourceChangedError
+from fleetpush.errors import InputError, SourceChangedError, UsageError
+from fleetpush.inventory.located import located
 from fleetpush.swarm.manifest import DIGEST, MAX_CHUNK_SIZE, Manifest
 
 if TYPE_CHECKING:
@@ -221,6 +222,11 @@ class Preview:
     async def execute(self) -> PreviewReport:
         """Raises FleetpushError for what is wrong before any host is reached."""
         options = self._options
+        for source in options.sources:
+            if located(source) is not None:
+                raise UsageError(
+                    f"{source}: --check compares with files on this machine: name one here, or leave it out"
+                )
         places = choose(options, self._warn)
         try:
             content = await asyncio.to_thread(

@@ -1,7 +1,7 @@
 """Which chunk to offer next, and to whom: one small policy for each way of sending.
 
 - ``Rarest``: every peer of a mesh. Two random choices, keep the neighbour that has less (the power of two
-  choices), rarest chunk first, ties broken at random.
+  choices), rarest chunk first, ties broken at random. What another rack lacks goes first.
 - ``HandOut``: the origin of a mesh. Every chunk goes out once before any goes twice; then the origin keeps
   still and serves only who asks (*frugal*), and goes on serving those whom nobody else gives anything.
 - ``Push``: a parent in a tree or a star. Each child in turn gets the lowest chunk it lacks.
@@ -97,6 +97,10 @@ class Rarest:
             for n in peer.neighbours.values()
             if n.greeted and n.credit and not n.held and not n.is_late(late, peer.now)
         ]
+        # A rack gets a chunk by one host, and then has it: that comes before what spreads inside ours.
+        abroad = [n for n in open_to if not n.local and not n.busy and mine & ~n.taken & n.flow]
+        if abroad:
+            return abroad[:2]
         found: list[Neighbour] = []
         while open_to and len(found) < 2:
             index = int(peer.rng.random() * len(open_to))

@@ -119,3 +119,9 @@ def test_a_playbook_under_check_lists_what_it_would_remove(fleet: Fleet) -> None
     assert "a: would remove old" in found.stderr
     assert "changed: a,b (2)" in found.stderr or "changed: [a-b]" in found.stderr
     assert fleet.there("a") == ["www", "www/old"]
+
+
+def test_a_source_on_a_host_is_refused_by_name(fleet: Fleet) -> None:
+    found = fleet.run("deploy", "a:/srv/model.pt", "--check")
+    assert found.exit_code == 2
+    assert "a:/srv/model.pt: --check compares with files on this machine" in found.stderr

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import fleetpush
 from fleetpush.deploy.fleet import choose
 from fleetpush.deploy.options import DeployOptions
 from fleetpush.errors import FleetpushError, InputError, UsageError
@@ -85,3 +86,20 @@ def test_what_cannot_be_is_said(
     twice = inventory.replace("web:", "racy:")
     with pytest.raises(error, match=words):
         racks(tmp_path, twice, rule)
+
+
+def test_a_run_by_groups_says_what_crossed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source, inventory = tmp_path / "model.pt", tmp_path / "fleet.yaml"
+    source.write_bytes(bytes(range(256)) * 4096)
+    inventory.write_text(
+        "all: {vars: {ansible_connection: local}, children: {rack_a: {hosts: {a1: {}, a2: {}}},"
+        " rack_b: {hosts: {b1: {}, b2: {}}}}}"
+    )
+    dest = f"{tmp_path}/{{{{ inventory_hostname }}}}.pt"
+    report = fleetpush.deploy(
+        source, inventory, dest=dest, rack_by="rack_", topology="tree", record=False
+    )
+    assert report.exit_code == 0
+    everything = report.traffic.origin_bytes_sent + report.traffic.peer_bytes_sent
+    assert 0 < report.traffic.cross_rack_bytes < everything

@@ -82,9 +82,6 @@ def make_plan(
     network = network_of(places, given, cpu=_cpu_rate(cpu, processor))
     content = Content(layout.size, layout.chunks)
     predictions = predict(network, content, options.tree_fanout)
-    without_racks = blind(topology, network, content, options.tree_fanout)
-    if options.discovery == "gossip":  # which looks at no racks
-        predictions[topology] = without_racks
     return DeployPlan(
         options=options,
         topology=topology,
@@ -97,7 +94,7 @@ def make_plan(
         predictions=predictions,
         slow=slow_hosts(network, content),
         crossing=crossing(network, content),
-        blind=without_racks,
+        blind=blind(topology, network, content, options.tree_fanout),
         connect_s=connecting(len(places), options.ssh.forks),
     )
 
