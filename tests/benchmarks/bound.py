@@ -10,7 +10,8 @@ others: the same for the hosts that were neither slowed down nor killed. wall: t
 busy seconds of all processors, whoever used them, from the first chunk to the last proof, per GB
 delivered; of lab: only those of processes inside the lab and of kernel threads. idle: of all processors.
 origin: bytes that left the origin's link during the exchange, over F. Runs with less than 15 % idle, or with
-a bad copy, do not count: on a machine that others use, wait, or read "of lab". Needs root.
+a bad copy, do not count: on a machine that others use, wait, or read "of lab". What memory the copies take
+was touched before (see ``ballast``). Needs root.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from fleetpush.inventory.amounts import size
 from tests.benchmarks import table
+from tests.benchmarks.ballast import Ballast
 from tests.benchmarks.ours import Contestant
 from tests.benchmarks.table import Run
 from tests.lab.arguments import (
@@ -40,6 +42,9 @@ from tests.lab.rated import RatedFleet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+WARM = 125
+"""Per cent of what the copies take that was touched before each run."""
 
 TOPOLOGIES = ("mesh", "tree", "star", "auto")
 
@@ -100,7 +105,10 @@ def _take_turns(
     table.show_head()
     for _ in range(options.runs):
         for contestant in contestants:
-            with tempfile.TemporaryDirectory(dir=fleet.root) as work:
+            with (
+                tempfile.TemporaryDirectory(dir=fleet.root) as work,
+                Ballast(WARM * options.hosts * source.stat().st_size // 100),
+            ):
                 run = contestant.run(fleet, source, Path(work))
             runs.append(run)
             table.show(run, least, options.hosts - options.kill)

@@ -206,7 +206,7 @@ def test_a_refusal_in_json(flag):
 
 
 def test_a_defect_is_one_line(monkeypatch):
-    def broken(self, peer):
+    def broken(self, peer, room):
         raise RuntimeError("no such luck")
 
     monkeypatch.setattr(Rarest, "next_offer", broken)
@@ -219,7 +219,7 @@ def test_a_defect_is_one_line(monkeypatch):
 
 
 def test_ctrl_c_ends_it_with_130(monkeypatch):
-    def interrupted(self, peer):
+    def interrupted(self, peer, room):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Rarest, "next_offer", interrupted)
