@@ -4,14 +4,14 @@
     .venv/bin/python -m tests.benchmarks.endurance --way api --over sshd
     .venv/bin/python -m tests.benchmarks.endurance --way history --writers 3 --runs 500
 
-cli: one command after another, as from a shell's loop. api: one process, by turns through ``fleetpush.deploy``
-(a new event loop each time) and ``deploy_async`` in a loop that stays. stay: one process and agents that stay
-from push to push, as in a play. history: processes that record scripted runs at the same time.
+cli: one command after another, as from a shell's loop. api: one process, by turns through
+``fleetpush.deploy`` (a new event loop each time) and ``deploy_async`` in a loop that stays. stay: one process
+and agents that stay from push to push, as in a play. history: processes that record scripted runs at once.
 
 New content every time. After each run every host's copy is compared, and there must be nothing beside it, no
-agent, no child, no temporary file, and as many descriptors, threads and asyncio tasks as after the runs before.
-Memory is a line through the runs after the first fifth (least squares): its slope and the 95 % interval of that,
-which holds for errors that are independent. objects: what Python's collector knows of, after a collection; they
+agent, no child, no temporary file, and as many descriptors, threads and asyncio tasks as after the others.
+Memory is a line through the runs after the first fifth (least squares): its slope and the 95 % interval of
+that, which holds for independent errors. objects: what Python's collector knows of, after a collection; they
 show a leak long before the memory does. Ends with 1 if anything is left or lost, 0 otherwise; the slopes are
 for the reader. ``--over sshd`` needs root and openssh-server.
 """
@@ -201,7 +201,10 @@ class ByStaying:
         self._runner = asyncio.Runner()
         ssh = fleet.ssh or SshOptions()
         self._options = DeployOptions(
-            sources=(str(fleet.source),), inventories=(str(fleet.inventory),), dest=fleet.dest, ssh=ssh
+            sources=(str(fleet.source),),
+            inventories=(str(fleet.inventory),),
+            dest=fleet.dest,
+            ssh=ssh,
         )
         self._places = choose(self._options, print)
         self._sessions = Sessions(ssh)
@@ -264,10 +267,15 @@ def _own(loop: asyncio.AbstractEventLoop) -> dict[str, float]:
         "rss_kb": _status("self", "VmRSS"),
         "objects": len(gc.get_objects()),
         "descriptors": len(os.listdir("/proc/self/fd")),
-        "threads": threading.active_count(),
+        "threads": own_threads(),
         "tasks": len(asyncio.all_tasks(loop)),
         "children": len(children),
     }
+
+
+def own_threads() -> int:
+    """All but the workers of the loop that stays: it starts those as it likes, and keeps a few."""
+    return sum(not thread.name.startswith("asyncio_") for thread in threading.enumerate())
 
 
 def _status(pid: int | str, name: str) -> int:
