@@ -39,6 +39,7 @@ from fleetpush.deploy.cache import ENTRIES
 from fleetpush.deploy.history.database import NAME, OF_A_RUN
 from fleetpush.deploy.history.entry import KEPT_RUNS
 from tests.benchmarks import slope
+from tests.benchmarks.recording import record_at_once, size_of
 from tests.e2e.hosts import agents, wait_until
 from tests.fleet.sshd import missing, sshd_fleet
 
@@ -85,7 +86,7 @@ class Way(Protocol):
 def main() -> int:
     options = _arguments()
     if options.way == "history":
-        return _history(options.writers, options.runs)
+        return record_at_once(options.writers, options.runs)
     if options.over == "sshd" and (problem := missing()):
         print(f"skipped: {problem}")
         return 0
@@ -106,7 +107,7 @@ def _endure(way: Way, fleet: Fleet, options: argparse.Namespace) -> int:
         fleet.source.write_bytes(content)
         figures = dict(way.deploy())
         faults += [f"run {number}: {text}" for text in _left(fleet, content, options.way == "stay")]
-        figures["history_kb"] = _size(fleet.state) / 1024
+        figures["history_kb"] = size_of(fleet.state) / 1024
         samples.append(figures)
         if number % 25 == 0:
             shown = ", ".join(f"{name} {value:.0f}" for name, value in figures.items())
@@ -323,7 +324,7 @@ def _unsound(state: Path, runs: int, hosts: int) -> Iterator[str]:
         (sound,) = database.execute("PRAGMA integrity_check").fetchone()
         (ended,) = database.execute("SELECT count(*) FROM runs WHERE exit_code = 0").fetchone()
     kept = min(runs, KEPT_RUNS)
-    print(f"history: integrity {sound}, rows {rows}, {_size(state)} bytes")
+    print(f"history: integrity {sound}, rows {rows}, {size_of(state)} bytes")
     if sound != "ok":
         yield f"the history is damaged: {sound}"
     # A run ends before the next one begins, which is when older ones are forgotten.
@@ -334,10 +335,6 @@ def _unsound(state: Path, runs: int, hosts: int) -> Iterator[str]:
     print(f"cache: {entries} entries")
     if entries > sum(ENTRIES.values()):
         yield f"the cache has {entries} entries"
-
-
-def _size(state: Path) -> int:
-    return sum(path.stat().st_size for path in state.glob(f"{NAME}*"))
 
 
 # -- fleets
@@ -380,50 +377,6 @@ def _local(work: Path, hosts: int) -> Fleet:
     inventory = work / "hosts.ini"
     inventory.write_text("".join(f"{name} ansible_connection=local\n" for name in names))
     return Fleet(work, inventory, homes, f"{work}/hosts/{{{{ inventory_hostname }}}}/model.pt")
-
-
-# -- the history alone
-
-WRITER = """
-import sys
-from pathlib import Path
-from tests.deploy.history.runs import record, run_of
-for n in range(int(sys.argv[3])):
-    heard, warnings = record(Path(sys.argv[1]), run_of(f"{sys.argv[2]}-{n:05}", 20))
-    assert warnings == [], warnings
-"""
-
-
-def _history(writers: int, runs: int) -> int:
-    """So many processes, each of which records so many runs of 20 hosts; the newest must all be there."""
-    with tempfile.TemporaryDirectory() as folder:
-        state = Path(folder)
-        began = time.monotonic()
-        words = [sys.executable, "-c", WRITER, str(state)]
-        processes = [
-            subprocess.Popen([*words, f"w{number}", str(runs)], cwd=ROOT)
-            for number in range(writers)
-        ]
-        codes = [process.wait() for process in processes]
-        took = time.monotonic() - began
-        with contextlib.closing(sqlite3.connect(state / NAME)) as database:
-            (sound,) = database.execute("PRAGMA integrity_check").fetchone()
-            found = dict(
-                database.execute(
-                    "SELECT id, (SELECT count(*) FROM hosts WHERE run = id AND status IS NOT NULL)"
-                    " + (SELECT count(*) FROM bodies WHERE run = id) FROM runs WHERE ended NOT NULL"
-                )
-            )
-        whole = sum(1 for rows in found.values() if rows == 20 + 3)  # course, document, receipt
-        wanted = min(KEPT_RUNS, writers * runs)
-        print(
-            f"{writers} processes recorded {writers * runs} runs in {took:.0f} s: integrity {sound},"
-            f" {len(found)} kept of the newest {wanted}, {whole} whole, {_size(state)} bytes;"
-            f" the writers ended with {codes}"
-        )
-        running = os.listdir(state / "running")
-        good = sound == "ok" and not any(codes) and not running
-        return 0 if good and whole == len(found) == wanted else 1
 
 
 def _arguments() -> argparse.Namespace:
