@@ -7,14 +7,14 @@ import threading
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from fleetpush.deploy.hashing import reading_room
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from fleetpush.deploy.cache import Cache
     from fleetpush.deploy.fingerprint import FileIdentity
-
-_SLICE = 1 << 20
 
 REMEMBERED = 1 << 20
 """Bytes of a file from which its sum is worth an entry in the cache: smaller ones are read again as fast."""
@@ -75,7 +75,7 @@ class Sums:
 
     def _sum(self, path: Path, file: FileIdentity) -> str | None:
         digest = sha256()
-        room = memoryview(bytearray(_SLICE))
+        room = reading_room()
         try:
             with path.open("rb", buffering=0) as source:
                 if not file.still_is(source.fileno()):

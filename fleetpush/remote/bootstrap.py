@@ -5,14 +5,13 @@ stub in it; the stub reads exactly the archive's bytes from stdin and imports th
 agent reads its configuration behind them. No file is written, nothing secret is on a command line, no
 terminal is allocated.
 
-The archive holds every module twice: as source without comments (line numbers kept) and as bytecode of
+The archive holds every module twice: as source that is thinned (line numbers kept) and as bytecode of
 *this* Python version. A host with the same version starts without compiling, which is most of what an
 agent's start costs beyond Python's own; any other compiles the source.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import json
 import marshal
@@ -24,6 +23,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import fleetpush
+from fleetpush.remote.thinning import thinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -196,10 +196,10 @@ def archive(kit: Kit = AGENT) -> tuple[bytes, bytes, bytes]:
     sources: dict[str, tuple[str, bool, str]] = {}
     for name, path, file in _modules(Path(fleetpush.__file__).parent, kit):
         package = path.name == "__init__.py"
-        text = path.read_text(encoding="utf-8")
+        text = thinned(path.read_text(encoding="utf-8"))
         code = compile(text, file, "exec", dont_inherit=True, optimize=2)
         codes[name] = (file, package, _without_lines(code))
-        sources[name] = (file, package, _without_docstrings(text))
+        sources[name] = (file, package, text)
     packed = [zlib.compress(marshal.dumps(part), 9) for part in (codes, sources)]
     return packed[0], packed[1], importlib.util.MAGIC_NUMBER
 
@@ -223,20 +223,3 @@ def _without_lines(code: CodeType) -> CodeType:
     """Line tables are two fifths of the bytecode's size; a traceback still names file and function."""
     constants = tuple(_without_lines(c) if isinstance(c, CodeType) else c for c in code.co_consts)
     return code.replace(co_linetable=b"", co_consts=constants)
-
-
-def _without_docstrings(text: str) -> str:
-    """``text`` with its docstrings blanked, every other line where it was."""
-    lines = text.splitlines()
-    for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            continue
-        for statement in node.body:
-            if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Constant):
-                continue
-            if isinstance(statement.value.value, str):
-                first, last = statement.lineno - 1, statement.end_lineno or statement.lineno
-                lines[first:last] = [""] * (last - first)
-                if len(node.body) == 1:
-                    lines[first] = " " * statement.col_offset + "pass"
-    return "\n".join(lines) + "\n"

@@ -219,6 +219,10 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path):
             assert (run.exit_code, run.good, run.lost) == (3, 18, 2)
             assert sum(1 for host in history.hosts(run.id) if host.status) == 20
             assert history.document(run.id)["run_id"] == run.id
+            assert history.course(run.id) is not None
+            assert history.receipt(run.id) is not None, "of two keys made at once one must count"
+        assert history.read("PRAGMA integrity_check")[0][0] == "ok"
+    assert list((tmp_path / "running").iterdir()) == []
 
 
 KILLED = """
