@@ -1,4 +1,4 @@
-"""Hosts that were taken over take part with a real agent that was turned: named, and nobody else is harmed."""
+"""Hosts that were taken over run a real agent that was turned: they are named, and nobody else is harmed."""
 
 from __future__ import annotations
 
