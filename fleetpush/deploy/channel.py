@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ MAX_NOISE = 1024 * 1024
 
 MAX_LINE = 1024 * 1024
 STDERR_KEPT = 4096
+MESSAGES, MESSAGES_PER_S = 20_000, 500
+"""How many an agent may send at once and in the long run: each takes time that all hosts share."""
 
 
 class Listener(Protocol):
@@ -64,6 +67,8 @@ class AgentChannel:
         self._pending = bytearray()
         self._speaking = False
         self._broken = False
+        self._allowance = float(MESSAGES)
+        self._allowed_at = time.monotonic()
 
     @property
     def running(self) -> bool:
@@ -102,14 +107,26 @@ class AgentChannel:
         self._pending += data
         if not self._speaking and not self._skip_noise():
             return
+        if b"\n" not in data and len(self._pending) <= MAX_LINE:
+            return  # not the whole line again for each of its pieces
         *lines, rest = self._pending.split(b"\n")
         self._pending = bytearray(rest)
         if len(rest) > MAX_LINE:
             self._break("a line without an end")
             return
+        if not self._has_allowance(len(lines)):
+            self._break("more messages than anybody could want")
+            return
         for line in lines:
             if line and not self._broken:
                 self._take(bytes(line))
+
+    def _has_allowance(self, messages: int) -> bool:
+        now = time.monotonic()
+        more = (now - self._allowed_at) * MESSAGES_PER_S
+        self._allowed_at = now
+        self._allowance = min(float(MESSAGES), self._allowance + more) - messages
+        return self._allowance >= 0
 
     def stderr(self, data: bytes) -> None:
         self.stderr_tail = (self.stderr_tail + data)[-STDERR_KEPT:]
@@ -142,3 +159,8 @@ class AgentChannel:
     def _break(self, reason: str) -> None:
         self._broken = True
         self._listener.channel_broken(reason)
+
+
+def no_sense(kind: str, error: Exception) -> str:
+    """What is said of a message that could not be taken in."""
+    return f"a {kind[:40]!a} message that makes no sense ({str(error)[:200]})"

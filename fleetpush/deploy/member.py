@@ -5,9 +5,18 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from fleetpush.deploy.channel import AgentChannel
+from fleetpush.deploy.channel import AgentChannel, no_sense
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.results import HostResult, HostStatus
+from fleetpush.deploy.said import (
+    KINDS,
+    address_in,
+    count_in,
+    note_of,
+    port_in,
+    sentence_in,
+    text_in,
+)
 from fleetpush.deploy.variables import DeclaredRates
 from fleetpush.errors import HostFailure
 from fleetpush.remote.become import failure_of
@@ -21,9 +30,6 @@ if TYPE_CHECKING:
     from fleetpush.deploy.channel import Channel
     from fleetpush.remote.connection import Connection
     from fleetpush.swarm.manifest import Manifest
-
-NOTE = 5
-"""Numbers that a file is known again by."""
 
 PROOFS = ("full", "chunks", "known")
 """How a host can have proved its content (``agent.proof``)."""
@@ -114,6 +120,8 @@ class Member:
         self.heard_at = 0.0
         self.moved_at = 0.0
         """When it last got anywhere."""
+        self._ready = False
+        """It said what it holds: it takes part."""
         self.greeted = asyncio.Event()
         """Its agent said hello, or will never."""
         self.gone = asyncio.Event()
@@ -148,6 +156,9 @@ class Member:
         how = message.get("by")
         if self.is_origin or message.get("digest") != digest or how not in PROOFS:
             self.channel_broken("proof of some other content")
+            return False
+        if self.digest is not None:  # two of one host would pass for two hosts
+            self.channel_broken("a second proof")
             return False
         self.digest, self.verified_by, self.verified_at = digest, how, at
         return True
@@ -194,26 +205,56 @@ class Member:
         try:
             self._take(message)
         except (KeyError, TypeError, ValueError) as error:
-            self.channel_broken(f"a {message['is']!r} message that makes no sense ({error})")
+            self.channel_broken(no_sense(message["is"], error))
             return
         self._changed(self, message["is"], message)
 
     def _take(self, message: dict[str, Any]) -> None:
         kind = message["is"]
-        if kind == "progress":
-            self.figures.take(message)
-        elif kind == "hello":
-            port = count_in(message, "port")
-            self.address = (text_in(message, "address"), port)
-            self.inside = (text_in(message, "inside"), port)
-            self.caller = text_in(message, "caller")
-            self.greeted.set()
-        elif kind == "kept":
-            self.kept = tuple(map(_note, message["files"]))
-        elif kind == "failed":
-            self.fail(
-                HostFailure(text_in(message, "slug")[:40], text_in(message, "message")[:2000])
-            )
+        if kind not in KINDS:
+            raise ValueError("there is none of that kind")
+        if kind in ("verified", "activated", "complete") and not self._ready:
+            raise ValueError("before it was ready")
+        act = {
+            "progress": self.figures.take,
+            "hello": self._greeted,
+            "ready": self._readied,
+            "kept": self._keep,
+            "note": self._noted,
+            "dropped": self._dropped,
+            "failed": self._failed,
+        }.get(kind)
+        if act is not None:
+            act(message)
+
+    def _greeted(self, message: dict[str, Any]) -> None:
+        if self.address is not None:
+            raise ValueError("a second time")
+        port = port_in(message, "port")
+        address, inside = address_in(message, "address"), address_in(message, "inside")
+        self.caller = sentence_in(message, "caller", 255)
+        self.address, self.inside = (address, port), (inside, port)
+        self.greeted.set()
+
+    def _readied(self, message: dict[str, Any]) -> None:
+        # Each joins the swarm anew, and its neighbours would be told of it over and over.
+        if self.address is None or self._ready:
+            raise ValueError("out of turn")
+        self._ready = True
+
+    def _keep(self, message: dict[str, Any]) -> None:
+        self.kept = tuple(map(note_of, message["files"]))
+
+    def _noted(self, message: dict[str, Any]) -> None:
+        message["message"] = sentence_in(message, "message")
+
+    def _dropped(self, message: dict[str, Any]) -> None:
+        message["peer"] = sentence_in(message, "peer", 40)
+        message["reason"] = sentence_in(message, "reason", 300)
+
+    def _failed(self, message: dict[str, Any]) -> None:
+        slug, text = sentence_in(message, "slug", 40), sentence_in(message, "message")
+        self.fail(HostFailure(slug, text))
 
     def take_ready(self, message: dict[str, Any], manifest: Manifest) -> None:
         """Raises ValueError for a bitfield that does not fit."""
@@ -272,26 +313,3 @@ def why_not_begun(
     return HostFailure(
         "bootstrap_failed", f"the agent did not start (exit {status}): {last or reason}"
     )
-
-
-def count_in(message: dict[str, Any], key: str) -> int:
-    """A natural number that an agent sent. Raises ValueError."""
-    value = message[key]
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-        raise ValueError(f"{key} is no count")
-    return value
-
-
-def _note(values: list[Any]) -> tuple[int, ...]:
-    """Device, inode, size and times of a file, as an agent sent them. Raises ValueError."""
-    if len(values) != NOTE or not all(isinstance(v, int) and abs(v) < 1 << 64 for v in values):
-        raise ValueError("what it knows files by is no note")
-    return tuple(values)
-
-
-def text_in(message: dict[str, Any], key: str) -> str:
-    """A string that an agent sent. Raises ValueError."""
-    value = message[key]
-    if not isinstance(value, str):
-        raise ValueError(f"{key} is no text")
-    return value

@@ -7,9 +7,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
-from fleetpush.deploy.channel import AgentChannel
+from fleetpush.deploy.channel import AgentChannel, no_sense
 from fleetpush.deploy.identity import CLOCK_SKEW
-from fleetpush.deploy.member import count_in, text_in, why_not_begun
+from fleetpush.deploy.member import why_not_begun
+from fleetpush.deploy.said import address_in, count_in, port_in, sentence_in, text_in
 from fleetpush.errors import HostError, HostFailure
 from fleetpush.remote import become, bootstrap
 
@@ -152,16 +153,16 @@ class ProbedHost:
                 self._take_greeting(message)
             elif message["is"] == "dialled":
                 found = dict(message["found"])
-                self.calls = {host: text_in(found, host) for host in found}
+                self.calls = {host: sentence_in(found, host, 300) for host in found}
                 self._dialled.set()
-        except (KeyError, TypeError, ValueError) as error:
-            self.channel_broken(f"a {message['is']!r} message that makes no sense ({error})")
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            self.channel_broken(no_sense(message["is"], error))
 
     def _take_greeting(self, message: dict[str, Any]) -> None:
         now = time.time()
-        self.python = text_in(message, "python")
-        self.address, self.inside = text_in(message, "address"), text_in(message, "inside")
-        self.port = count_in(message, "port")
+        self.python = sentence_in(message, "python", 40)
+        self.address, self.inside = address_in(message, "address"), address_in(message, "inside")
+        self.port = port_in(message, "port", 0)
         self.dest = text_in(message, "dest").removesuffix(_SOME_NAME)
         self.free = count_in(message, "free")
         theirs = float(message["time"])
@@ -176,7 +177,7 @@ class ProbedHost:
             self.fail(HostFailure("clock_wrong", f"{text}; set it, and let NTP keep it"))
         failed = message.get("failed")
         if failed is not None:
-            slug, why = text_in(failed, "slug")[:40], text_in(failed, "message")[:2000]
+            slug, why = sentence_in(failed, "slug", 40), sentence_in(failed, "message")
             self.fail(HostFailure(slug, why))
         self._greeted.set()
 

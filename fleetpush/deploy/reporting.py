@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from fleetpush.deploy.source import Source
     from fleetpush.errors import HostFailure
 
+NOTES = 20
+"""Sentences of one host's agent that are passed on: one that floods the operator hides what others say."""
+
 SUMS_WITHIN = 600.0
 """Seconds that the end of a run waits for the source's plain checksums."""
 
@@ -46,6 +50,9 @@ class Chronicle:
         self._rates: dict[str, tuple[float, int, int]] = {}
         self._warned: set[str] = set()
         self._finished: set[str] = set()
+        self._names: dict[str, str] = {}
+        """Of the peers, as the operator knows them."""
+        self._notes: Counter[str] = Counter()
 
     def at(self) -> float:
         """Seconds since the run began."""
@@ -55,6 +62,7 @@ class Chronicle:
 
     def started(self, members: Sequence[Member]) -> None:
         names = tuple(member.name for member in members)
+        self._names = {member.peer: member.name for member in members}
         options = self._options
         self._tell(
             progress.RunStarted(
@@ -106,15 +114,26 @@ class Chronicle:
         elif kind == "began" and self._first_block_at is None:
             self._first_block_at = at
         elif kind == "dropped":
-            peer, why = str(message.get("peer")), str(message.get("reason"))
-            self.notice("warning", f"dropped its neighbour {peer}: it {why}", member.name)
+            self._note(member, f"dropped its neighbour {self._who(message)}")
         elif kind == "note":
-            self.notice("warning", str(message.get("message"))[:2000], member.name)
+            self._note(member, message["message"])
         elif not member.is_origin:
             if kind == "phase":
                 self._tell(progress.HostPhaseChanged(at, member.name, member.phase))
             elif kind in ("failure", "success"):
                 self._finish(member, at)
+
+    def _who(self, message: dict[str, Any]) -> str:
+        """Whom a host dropped, and why."""
+        peer, reason = message["peer"], message["reason"]
+        return f"{self._names.get(peer, peer)}: it {reason}"
+
+    def _note(self, member: Member, text: str) -> None:
+        self._notes[member.peer] += 1
+        if self._notes[member.peer] <= NOTES:
+            self.notice("warning", text, member.name)
+        elif self._notes[member.peer] == NOTES + 1:
+            self.notice("warning", "its agent says more than is shown here", member.name)
 
     def _progress(self, member: Member, at: float) -> None:
         figures = member.figures
@@ -126,7 +145,7 @@ class Chronicle:
             progress.HostProgress(
                 at,
                 member.name,
-                figures.done,
+                min(figures.done, self._size),
                 self._size,
                 rate_in,
                 rate_out,

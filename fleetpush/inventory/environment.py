@@ -16,6 +16,7 @@ from fleetpush.inventory.filters import FILTERS, TESTS, lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import CodeType
 
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _KNOWN_ESCAPES = frozenset("\\\n'\"abfnrtv01234567xuUN")
@@ -77,6 +78,13 @@ class _Environment(ImmutableSandboxedEnvironment):
     @functools.cached_property
     def lexer(self) -> Lexer:
         return self.lexer_class(self)
+
+    def _compile(self, source: str, filename: str) -> CodeType:
+        try:
+            return super()._compile(source, filename)
+        except (SyntaxError, ValueError, MemoryError) as error:
+            # Jinja2 takes subscripts and depths that Python, which it writes, does not.
+            raise jinja2.TemplateSyntaxError("it cannot be computed", 1) from error
 
 
 class _ConditionEnvironment(_Environment):

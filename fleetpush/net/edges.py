@@ -144,7 +144,12 @@ class Edges:
         sock.setblocking(False)
         try:
             problem = sock.connect_ex(address)
-        except OSError as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            OverflowError,
+        ) as error:  # what no address is, from a stranger
             sock.close()
             return str(error)
         if problem not in (0, errno.EINPROGRESS):

@@ -50,6 +50,10 @@ TURN = 256 * 1024
 UNSENT_LOW_WATER = 128 * 1024
 """TCP_NOTSENT_LOWAT: how much may wait in the kernel beyond what is in flight."""
 
+MAX_BACKLOG = 8 * 1024 * 1024
+"""Bytes of control frames that may wait for a reader: twice what news of the largest content takes. Whoever
+asks for more and does not read would have us keep it all."""
+
 CONNECT_WITHIN = 2.5
 HANDSHAKE_WITHIN = 15.0
 """Seconds; the kernel answers a connect at once (it asks a second time after one second), a busy agent may
@@ -80,6 +84,7 @@ class Link:
         self._fd = sock.fileno()
         self._decoder = Decoder()
         self._control = bytearray()
+        self._choked = False
         self._sending = memoryview(b"")
         self._rest = memoryview(b"")
         """What follows ``_sending``: the rest of a block."""
@@ -100,8 +105,12 @@ class Link:
         return self._sock
 
     def send(self, frame: Frame) -> None:
-        """Queues a control frame; ``want_write`` sets it going."""
-        self._control += encode(frame)
+        """Queues a control frame; ``want_write`` sets it going. A link with too many of them ends soon."""
+        if len(self._control) < MAX_BACKLOG:
+            self._control += encode(frame)
+        elif not self._choked:
+            self._choked = True
+            self._loop.call_soon(lambda: self._fail("it does not read what it asked for"))
 
     @property
     def backlog(self) -> int:

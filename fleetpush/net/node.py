@@ -30,6 +30,13 @@ ADDED, WHOLE, DUPLICATE, CORRUPT = 0, 1, 2, 3
 """What ``Store.put_block`` answers."""
 
 
+UNWANTED = 32 * 1024 * 1024
+"""Bytes of blocks that a neighbour may send in vain, beyond what it sends that we keep: more than what is on
+its way when we no longer want a chunk. FRAME is what each costs whatever is in it."""
+
+FRAME = 1024
+
+
 class Node:
     """One peer with its links. All calls come from the loop's thread."""
 
@@ -247,9 +254,11 @@ class Node:
             if session.control is None or self._peer is None:
                 return
             if isinstance(frame, wire.Data):
-                self._block_in(session.peer, frame)
+                kept = self._block_in(session.peer, frame)
+                self._account(session, len(frame.payload), kept=kept)
             elif isinstance(frame, wire.Leaves):
-                self._leaves_in(session.peer, frame)
+                kept = self._leaves_in(session.peer, frame)
+                self._account(session, len(frame.digests), kept=kept)
         if self._down.rate is not None and size:
             self._down.spend(size)
             delay = self._down.delay(self._loop.now())
@@ -258,36 +267,50 @@ class Node:
 
     # -- blocks in
 
-    def _leaves_in(self, peer: str, frame: wire.Leaves) -> None:
+    def _account(self, session: Session, size: int, *, kept: bool) -> None:
+        """Who sends what nobody asked for takes our line from those who send what we need."""
+        if kept:
+            session.unwanted = max(0, session.unwanted - size)
+            return
+        session.unwanted += size + FRAME
+        if session.unwanted > UNWANTED and session.control is not None:
+            self.drop(session.peer, "sent blocks over and over that nobody had asked it for")
+
+    def _leaves_in(self, peer: str, frame: wire.Leaves) -> bool:
+        """Whether they were of use."""
         if self._peer is None or not self._peer.expects(peer, frame.chunk):
-            return  # cancelled, and this crossed the word of it
+            return False  # cancelled, and this crossed the word of it
+        known = self._store.leaves(frame.chunk) is not None
         try:
             matched = self._store.put_leaves(frame.chunk, frame.digests)
         except Exception as error:  # noqa: BLE001 - see _block_in
             self._watcher.store_failed(error)
-            return
+            return False
         if not matched:
             self.feed(events.ContentCorrupt(peer, frame.chunk))
         elif self._peer.asked(peer, frame.chunk):
             whole = self._store.progress(frame.chunk) == self._manifest.blocks_in(frame.chunk)
             self.feed(events.LeavesStored(peer, frame.chunk, whole))
+        return not known
 
-    def _block_in(self, peer: str, frame: wire.Data) -> None:
+    def _block_in(self, peer: str, frame: wire.Data) -> bool:
+        """Whether it was of use."""
         self.content_in += len(frame.payload)
         if self._peer is None or not self._peer.expects(peer, frame.chunk):
-            return
+            return False
         if self._store.leaves(frame.chunk) is None:
-            return  # of a stream that was broken off: the word of it overtakes blocks that a lane carries
+            return False  # of a stream that was broken off: word of it overtakes blocks on a lane
         try:
             outcome = self._store.put_block(frame.chunk, frame.block, frame.payload)
         except Exception as error:  # noqa: BLE001 - whatever the disk says ends this host's run, by name
             self._watcher.store_failed(error)
-            return
+            return False
         if outcome == CORRUPT:
             self.feed(events.ContentCorrupt(peer, frame.chunk))
         elif outcome != DUPLICATE:
             self._wake_streams(frame.chunk)
             self.feed(events.BlockStored(peer, frame.chunk, outcome == WHOLE))
+        return outcome in (ADDED, WHOLE)
 
     def _wake_streams(self, chunk: int) -> None:
         for peer in self._starved.pop(chunk, ()):

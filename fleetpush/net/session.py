@@ -37,7 +37,7 @@ class Session:
 
     __slots__ = (
         "address", "attempt", "banned", "control", "dial", "dialled_at", "dials", "edge", "lane",
-        "peer", "retry", "streams",
+        "peer", "retry", "streams", "unwanted",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +56,8 @@ class Session:
         """Attempts since it was last heard of, the latest at ``dialled_at``."""
         self.dialled_at = 0.0
         self.retry: Timer | None = None
+        self.unwanted = 0
+        """Bytes of content it sent beyond what we could use."""
         self.streams: list[Any] = []
         """What the node is sending to it."""
 

@@ -15,13 +15,18 @@ class Neighbour:
     """Masks are sets of chunks (see ``bitfield``)."""
 
     __slots__ = (
-        "asked", "count", "credit", "edge", "ending", "flow", "frugal", "gave", "greeted", "has", "held",
-        "id", "local", "met", "moved_at", "offered", "refused", "sending", "sent", "started", "stuck",
-        "told", "took",
+        "asked", "broken", "count", "credit", "distrusted_until", "edge", "ending", "flooded", "flow",
+        "frames", "frugal", "gave", "greeted", "has", "held", "id", "local", "met", "moved_at",
+        "offered", "refused", "sending", "sent", "since", "started", "stuck", "told", "took",
     )  # fmt: skip
 
-    def __init__(self, peer: str, edge: Edge, chunks: int) -> None:
+    def __init__(self, peer: str, edge: Edge, chunks: int, now: float = 0.0) -> None:
         self.id = peer
+        self.since = now
+        """When its link came up."""
+        self.flooded = False
+        self.frames = 0
+        """How many frames came by it."""
         self.met = False
         """Its hello came."""
         self.greeted = False
@@ -54,6 +59,10 @@ class Neighbour:
         """Seconds that the last stream to it took."""
         self.moved_at = 0.0
         """When it last took something from us or answered."""
+        self.broken = 0
+        """Chunks in a row that it promised and another sent, while nothing came from it."""
+        self.distrusted_until = 0.0
+        """Nothing more is taken from it before."""
         self.stuck = False
         """It takes and answers nothing: its offers and streams hold no slot, and it gets no new ones."""
         self.set_edge(edge, chunks)

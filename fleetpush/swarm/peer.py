@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from fleetpush.swarm.manifest import Manifest
     from fleetpush.swarm.picker import Policy, Rng
 
+FRAMES, FRAMES_PER_CHUNK, FRAMES_PER_S = 2_000, 24, 200
+"""How many frames a neighbour may send in all, whatever the content, for each chunk and second of its link.
+An exchange takes some four a chunk; a flood would keep us from everybody else."""
+
 HAVE_EVERY = 0.25
 HAVE_EVERY_AT_END = 0.02
 """Seconds between batches of HAVEs. One that comes late costs at most a declined offer, and those are rare
@@ -73,6 +77,7 @@ class Peer:
         self._receiver = Receiver(self.state, 0 if frugal else credit)
         self._frugal = frugal
         self._flush_at: float | None = None
+        self._most_frames = FRAMES + FRAMES_PER_CHUNK * manifest.chunks
         sender = self._sender
         # Who hears what.
         self._events: dict[type, Callable[[Any, float], None]] = {
@@ -160,7 +165,7 @@ class Peer:
     def _link_up(self, event: events.LinkUp, now: float) -> None:
         state = self.state
         self._forget(event.peer, now)
-        n = state.neighbours[event.peer] = Neighbour(event.peer, event.edge, state.chunks)
+        n = state.neighbours[event.peer] = Neighbour(event.peer, event.edge, state.chunks, now)
         n.told = state.have
         state.send(event.peer, self._hello)
         state.send(event.peer, wire.Bitfield(bitfield.to_bytes(state.have, state.chunks)))
@@ -193,6 +198,14 @@ class Peer:
         if n is None:
             return
         frame = event.frame
+        n.frames += 1
+        if n.frames > self._most_frames and n.frames > self._most_frames + FRAMES_PER_S * (
+            now - n.since
+        ):
+            if not n.flooded:
+                n.flooded = True
+                self.state.fault(n, f"sent {n.frames} frames, more than an exchange needs")
+            return
         act = (self._frames if n.greeted else self._greetings).get(type(frame))
         if act is None:
             self.state.fault(n, f"sent {type(frame).__name__} where it does not belong")

@@ -4,137 +4,23 @@ from __future__ import annotations
 
 from math import inf
 
-from fleetpush.swarm import wire
+from fleetpush.swarm import bitfield, wire
+from fleetpush.swarm.inbound import LATE_AT_END, Reservations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fleetpush.swarm.events import BlockStored
+    from fleetpush.swarm.inbound import Inbound
     from fleetpush.swarm.neighbour import Neighbour
     from fleetpush.swarm.state import State
 
-MIN_STALL = 0.6
-"""Seconds: a transfer is never called stalled sooner (a busy machine schedules coarsely)."""
+MAX_BROKEN = 5
+DISTRUST = 0.5
+"""Seconds, doubled each time: who let us wait in vain so many times in a row is dropped, and is not heard for
+so long before that."""
 
-STALL_CHUNK_TIMES = 12
-LATE_CHUNK_TIMES = 4
-"""What takes so many times the usual comes from a slow neighbour: it takes no room that others need."""
-
-MIN_LATE = 0.25
-"""Seconds: nor late sooner than this."""
-
-LATE_AT_END = 2
-"""The same once nothing else is missing: then it alone is waited for."""
-
-RECENT = 16
 IDLE_CHECK = 0.5
 """Seconds between looks at a download that does not progress."""
-
-
-class Inbound:
-    """One chunk that one neighbour is sending us, or has been told it may send. ``slow``: as ever."""
-
-    __slots__ = ("chunk", "peer", "progress_at", "since", "slow")
-
-    def __init__(self, chunk: int, peer: str, now: float, *, slow: bool) -> None:
-        self.slow = slow
-        self.chunk = chunk
-        self.peer = peer
-        self.since = now
-        self.progress_at = now
-
-
-class Reservations:
-    """What is on its way to us. A chunk normally has one source, in the endgame two."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        """R: inbound chunks at once."""
-        self.mask = 0
-        self._sources: dict[int, list[Inbound]] = {}
-        self._recent: list[float] = []
-        self._usual = 0.0
-        """The median of the last transfers' seconds."""
-
-    def __iter__(self) -> Iterator[Inbound]:
-        for sources in self._sources.values():
-            yield from sources
-
-    def __len__(self) -> int:
-        return sum(len(sources) for sources in self._sources.values())
-
-    def expects(self, peer: str, chunk: int) -> bool:
-        return any(i.peer == peer for i in self._sources.get(chunk, ()))
-
-    def sources(self, chunk: int) -> list[str]:
-        return [i.peer for i in self._sources.get(chunk, ())]
-
-    def from_peer(self, peer: str) -> list[int]:
-        return [i.chunk for i in self if i.peer == peer]
-
-    def reserve(self, chunk: int, peer: str, now: float, *, slow: bool = False) -> None:
-        self._sources.setdefault(chunk, []).append(Inbound(chunk, peer, now, slow=slow))
-        self.mask |= 1 << chunk
-
-    def release(self, chunk: int, peer: str) -> bool:
-        """True if ``peer`` was a source of ``chunk``."""
-        sources = self._sources.get(chunk, [])
-        kept = [i for i in sources if i.peer != peer]
-        if len(kept) == len(sources):
-            return False
-        if kept:
-            self._sources[chunk] = kept
-        else:
-            del self._sources[chunk]
-            self.mask &= ~(1 << chunk)
-        return True
-
-    def progressed(self, chunk: int, peer: str, now: float) -> None:
-        for inbound in self._sources.get(chunk, ()):
-            if inbound.peer == peer:
-                inbound.progress_at = now
-
-    def finish(self, chunk: int, peer: str, now: float) -> tuple[list[str], float]:
-        """``chunk`` is whole, thanks to ``peer``; returns the other sources, now released, and its time."""
-        sources = self._sources.pop(chunk, [])
-        self.mask &= ~(1 << chunk)
-        took = 0.0
-        for inbound in sources:
-            if inbound.peer == peer:
-                took = now - inbound.since
-                self._recent.append(took)
-                del self._recent[:-RECENT]
-                self._usual = sorted(self._recent)[len(self._recent) // 2]
-        return [i.peer for i in sources if i.peer != peer], took
-
-    def chunk_time(self) -> float:
-        """Median seconds of the last transfers, never under 50 ms."""
-        return max(0.05, self._usual)
-
-    def late_after(self, times: int = LATE_CHUNK_TIMES) -> float:
-        """Seconds after which a transfer is late; without end before there was one."""
-        return max(MIN_LATE, times * self._usual) if self._recent else inf
-
-    def late(self, now: float, times: int = LATE_CHUNK_TIMES) -> list[Inbound]:
-        """Those that take so many times as long as usual, and those that can be expected to."""
-        limit = now - self.late_after(times)
-        return [i for i in self if i.slow or i.since <= limit]
-
-    def stall_after(self) -> float:
-        return max(MIN_STALL, STALL_CHUNK_TIMES * self.chunk_time())
-
-    def stalled(self, now: float) -> list[Inbound]:
-        limit = now - self.stall_after()
-        return [i for i in self if i.progress_at < limit]
-
-    def room(self, now: float) -> int:
-        """How many more offers to accept: stalled and late ones do not count, up to twice the limit."""
-        total = len(self)
-        if total < self.limit:
-            return self.limit - total
-        idle = {id(i) for i in (*self.stalled(now), *self.late(now))}
-        return max(0, min(self.limit - (total - len(idle)), 2 * self.limit - total))
 
 
 class Receiver:
@@ -182,10 +68,10 @@ class Receiver:
             if state.have >> chunk & 1:
                 had = True
                 continue
-            if not self._is_wanted(n, chunk, blocks):
+            if not self._is_wanted(n, chunk, blocks, now):
                 refused = chunk
                 continue
-            if not self.inbound.room(now):
+            if not self.inbound.room(now) or self._is_doubtful(n, now):
                 refused, why = chunk, wire.BUSY
                 self._owed[n.id] = None
                 break
@@ -199,9 +85,13 @@ class Receiver:
         if left and refused >= 0:
             state.send(n.id, wire.Decline(refused, why))
 
-    def _is_wanted(self, n: Neighbour, chunk: int, blocks: int) -> bool:
+    def _is_doubtful(self, n: Neighbour, now: float) -> bool:
+        """Whether ``n`` has to send what it promised before it may promise more."""
+        return now < n.distrusted_until or self.inbound.waits_for(n.id, now)
+
+    def _is_wanted(self, n: Neighbour, chunk: int, blocks: int, now: float) -> bool:
         """Whether ``chunk`` may come from ``n``, which has so many of its blocks."""
-        if self.inbound.mask >> chunk & 1:
+        if self.inbound.comes(chunk, now) or self.inbound.expects(n.id, chunk):
             return False
         if n.edge.imports and self._is_near(chunk):
             return False
@@ -251,25 +141,38 @@ class Receiver:
         state, bit = self._state, 1 << event.chunk
         self._progress_at = now
         self._hungry = 0
+        sender = state.neighbours.get(event.peer)
+        if sender is not None:
+            sender.broken = 0
         if not event.whole:
             self.inbound.progressed(event.chunk, event.peer, now)
             state.partial |= bit
             return
         state.partial &= ~bit
         state.have |= bit
+        idle = self.inbound.idle_sources(event.chunk, now)
         others, took = self.inbound.finish(event.chunk, event.peer, now)
         self._asked.pop((event.peer, event.chunk), None)
         for other in others:
             self._asked.pop((other, event.chunk), None)
             state.send(other, wire.Cancel(event.chunk))
-        if event.peer in state.neighbours:
-            state.neighbours[event.peer].gave = took
+            if other in idle:
+                self._broke(state.neighbours[other], now)
+        if sender is not None:
+            sender.gave = took
         if state.complete:
             self.check_at = None
         elif self.check_at is not None and not state.every & ~state.have & ~self.inbound.mask:
             # All the rest is on its way: it is over when the slowest of it is.
             self.check_at = min(self.check_at, now + self._look_again())
         self._give_credit(now)
+
+    def _broke(self, n: Neighbour, now: float) -> None:
+        """``n`` let us wait for a chunk that another sent in the end, and sent nothing meanwhile."""
+        n.broken += 1
+        n.distrusted_until = now + DISTRUST * (1 << n.broken)
+        if n.broken >= MAX_BROKEN:
+            self._state.fault(n, f"promised {n.broken} chunks in a row and sent nothing of any")
 
     # -- time
 
@@ -280,10 +183,12 @@ class Receiver:
         state = self._state
         if not state.every & ~state.have & ~self.inbound.mask:
             self._hasten(now)
-        stalled = self.inbound.stalled(now)
+        idle = self.inbound.idle(now)
+        self._offer_anew(idle)
+        stalled = [*self.inbound.stalled(now), *idle]
         if not stalled and now - self._progress_at < IDLE_CHECK:
             return
-        if len(self.inbound) == len(stalled):
+        if len(self.inbound) == len({id(i) for i in stalled}):
             self._hungry += 1
             missing = state.every & ~state.have & ~self.inbound.mask
             for n in state.neighbours.values():
@@ -294,6 +199,13 @@ class Receiver:
         for inbound in sorted(stalled, key=lambda i: i.since):
             if inbound.chunk not in alive and self._ask(1 << inbound.chunk, now):
                 return
+
+    def _offer_anew(self, idle: list[Inbound]) -> None:
+        """Others were told that these are in flight, and may send them after all."""
+        wanted = bitfield.of({i.chunk for i in idle})
+        for n in self._state.neighbours.values() if wanted else ():
+            if n.has & wanted and not self.inbound.from_peer(n.id):
+                self._credit(n.id)
 
     def _hasten(self, now: float) -> None:
         """All that is missing is on its way: asks another neighbour for what is late."""
@@ -317,6 +229,7 @@ class Receiver:
             for n in state.neighbours.values()
             if n.greeted and n.has & wanted and not self.inbound.from_peer(n.id)
         ]
+        able = [n for n in able if n.distrusted_until <= now] or able
         generous = [n for n in able if not n.frugal]
         if not generous and self._hungry < 2:
             return False

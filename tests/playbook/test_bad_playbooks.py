@@ -240,3 +240,12 @@ def test_a_mistake_in_a_file_of_variables_is_found_there(tmp_path: Path) -> None
     (tmp_path / "more.yaml").write_text('a: 1\nb: "{{ a"\n')
     with pytest.raises(InputError, match=r"^more\.yaml:2: bad template"):
         load_playbook("x.yaml", cwd=tmp_path)
+
+
+@pytest.mark.parametrize("template", ["{{ a[:b:c, d] }}", "{{ a[:b, 2:c] }}"])
+def test_what_jinja_takes_and_cannot_compute_is_a_bad_template(
+    tmp_path: Path, template: str
+) -> None:
+    (tmp_path / "x.yaml").write_text(play(f"vars: {{x: '{template}'}}"))
+    with pytest.raises(InputError, match="bad template: it cannot be computed"):
+        load_playbook("x.yaml", cwd=tmp_path)

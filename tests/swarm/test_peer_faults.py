@@ -385,3 +385,52 @@ def test_what_went_out_whole_is_not_offered_again_before_word_of_it_comes_back()
     ends = desk.feed(SendEnding("a", 0)) + desk.feed(SendEnded("a", 0))
     assert offers(ends) == []
     assert offers(desk.say("a", wire.Credit())) == ["a"], "it says that it has lost it"
+
+
+def test_who_promises_over_and_over_and_sends_nothing_is_dropped_by_name():
+    manifest = manifest_of(12)
+    desk = Desk(0, manifest)
+    for peer in ("liar", "good"):
+        desk.feed(LinkUp(peer, Edge()))
+        hello = wire.Hello(HELLO.version, HELLO.run, manifest.digest, False)
+        desk.say(peer, hello, bits((1 << 12) - 1, 12))
+    dropped, heard = [], 0
+    for chunk in range(5):
+        desk.now += 100.0  # it is listened to again
+        assert sends(desk.say("liar", wire.Offer(chunk, 4))) == [wire.Accept(chunk, 0)]
+        assert sends(desk.say("good", wire.Offer(chunk, 4))) == [wire.Decline(chunk, wire.INFLIGHT)]
+        desk.now += 5.0
+        assert sends(desk.say("liar", wire.Offer(11, 4))) == [wire.Decline(11, wire.BUSY)]
+        assert sends(desk.say("good", wire.Offer(chunk, 4))) == [wire.Accept(chunk, 0)]
+        effects = desk.take("good", chunk, 4)
+        assert wire.Cancel(chunk) in sends(effects, "liar")
+        dropped += drops(effects)
+        heard += 1
+    assert (dropped, heard) == (["liar"], 5)
+
+
+def test_a_block_makes_up_for_what_was_promised_in_vain():
+    desk = Desk(0)
+    desk.meet("a", 0b1111)
+    desk.meet("b", 0b1111)
+    for chunk in (0, 1):
+        desk.now += 100.0
+        desk.say("a", wire.Offer(chunk, 4))
+        desk.now += 5.0
+        desk.say("b", wire.Offer(chunk, 4))
+        desk.take("b", chunk, 4)
+    assert desk.peer.state.neighbours["a"].broken == 2
+    desk.now += 100.0
+    desk.say("a", wire.Offer(2, 4))
+    desk.take("a", 2, 1)
+    assert desk.peer.state.neighbours["a"].broken == 0
+
+
+def test_a_flood_of_frames_ends_its_sender_and_costs_little():
+    desk = Desk(have=0b1111)
+    desk.meet("a")
+    effects = desk.say("a", *[wire.Want(0, 0)] * 5000)
+    assert drops(effects) == ["a"]
+    assert "more than an exchange needs" in next(
+        e.reason for e in effects if isinstance(e, DropPeer)
+    )

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpush.swarm import bitfield
-from fleetpush.swarm.receiving import MIN_STALL, Reservations
+from fleetpush.swarm.inbound import MIN_STALL, Reservations
 
 PEERS = st.sampled_from("abcd")
 CHUNKS = st.integers(0, 9)
@@ -59,6 +59,7 @@ def test_there_is_room_up_to_the_limit_and_twice_that_beside_the_stalled(limit, 
     books = Reservations(limit)
     for i in range(stalled):
         books.reserve(i, "slow", 0.0)
+        books.progressed(i, "slow", 0.0)
     now = MIN_STALL + 1
     for i in range(live):
         books.reserve(100 + i, "quick", now)
@@ -69,6 +70,21 @@ def test_there_is_room_up_to_the_limit_and_twice_that_beside_the_stalled(limit, 
         assert stalled + live + room <= 2 * limit or room == 0
     if live < limit and stalled + live < 2 * limit:
         assert room > 0
+
+
+def test_what_never_began_takes_no_room_and_others_may_send_it():
+    books = Reservations(3)
+    for chunk in range(9):
+        books.reserve(chunk, "liar", 0.0)
+    assert books.room(MIN_STALL / 2) == 0
+    later = 2 * MIN_STALL
+    assert books.room(later) == 3
+    assert not books.comes(0, later)
+    assert books.waits_for("liar", later)
+    books.progressed(0, "liar", later)
+    assert books.comes(0, later)
+    assert books.comes(1, later), "what waits behind another chunk of the same neighbour"
+    assert books.idle_sources(1, 2 * later) == ["liar"]
 
 
 def test_a_chunk_time_is_the_median_of_the_last_and_never_tiny():

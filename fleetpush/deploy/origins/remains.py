@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fleetpush.deploy.member import text_in
+from fleetpush.deploy.said import text_in
 from fleetpush.errors import HostFailure
 from fleetpush.swarm import bitfield
 

@@ -6,8 +6,10 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from fleetpush.deploy.channel import AgentChannel
-from fleetpush.deploy.member import text_in, why_not_begun
+from fleetpush.deploy.channel import AgentChannel, no_sense
+from fleetpush.deploy.member import why_not_begun
+from fleetpush.deploy.said import sentence_in
+from fleetpush.deploy.sessions import answers
 from fleetpush.deploy.sessions.lent import LentChannel
 from fleetpush.errors import HostError, HostFailure
 from fleetpush.remote import become, bootstrap
@@ -43,7 +45,8 @@ class Session:
         self._up = asyncio.Event()
         self._gone = asyncio.Event()
         self._numbers = itertools.count(1)
-        self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._asked: dict[int, tuple[str, asyncio.Future[dict[str, Any]]]] = {}
+        """By number: the task, and who waits for its answer."""
         self._lent: LentChannel | None = None
         self.borrows = False
         """Its connection is another session's."""
@@ -94,7 +97,7 @@ class Session:
         self._raise_if_failed()
         number = next(self._numbers)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._asked[number] = answer
+        self._asked[number] = what, answer
         self._channel.say(
             {"do": "task", "task": number, "what": what, "arguments": dict(arguments)}
         )
@@ -145,7 +148,7 @@ class Session:
     def _fail(self, failure: HostFailure) -> None:
         """The first failure stands; whoever waits for an answer gets it."""
         self.failure = self.failure or failure
-        for answer in self._asked.values():
+        for _, answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(
                     HostError(
@@ -172,19 +175,20 @@ class Session:
             elif self._lent is not None:
                 self._lent.member.heard(message)
         except (KeyError, TypeError, ValueError) as error:
-            self.channel_broken(f"a {kind!r} message that makes no sense ({error})")
+            self.channel_broken(no_sense(kind, error))
 
     def _answered(self, message: dict[str, Any]) -> None:
-        answer = self._asked.get(message["task"])
+        what, answer = self._asked.get(message["task"], ("", None))
         if answer is None or answer.done():
             return
         failed = message.get("failed")
         if failed is not None:
-            slug, text = text_in(failed, "slug")[:40], text_in(failed, "message")[:2000]
+            slug, text = sentence_in(failed, "slug", 40), sentence_in(failed, "message")
             answer.set_exception(HostError(slug, text))
             return
         if not isinstance(message["result"], dict):
             raise ValueError("its result is no mapping")
+        answers.check(what, message["result"])
         answer.set_result(message["result"])
 
     def channel_broken(self, reason: str) -> None:

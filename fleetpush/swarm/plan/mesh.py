@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from fleetpush.swarm.picker import Rng
 
 DEGREE = 8
-IN_RACK, OUT_OF_RACK = 6, 4
-"""Of a degree of 8, where there are racks."""
+IN_RACK, OUT_OF_RACK = 12, 8
+"""Where there are racks, in the place of a degree of 8: each chunk comes into a rack by one host alone."""
 
 FEW_CHUNKS = 100
 """A content of fewer chunks passes in less time than the handshakes of sixteen links take."""
@@ -214,7 +214,7 @@ class Mesh:
             if missing <= 0 or not len(pool):
                 break
             other = pool.pick()
-            if self._may_join(peer, other, 2 * self._degree) and suits(other):
+            if self._may_join(peer, other, 2 * sum(self._goals())) and suits(other):
                 self._join(peer, other)
                 missing -= 1
         if missing > 0:

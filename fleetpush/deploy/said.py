@@ -1,0 +1,77 @@
+"""What agents say, field by field: whatever a hostile one puts there is what we expect, or a ValueError."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+NOTE = 5
+"""Numbers that a file is known again by."""
+
+LARGEST = 1 << 50
+"""Bytes, of which a thousand hosts may be added up in any database."""
+
+LONGEST = 2000
+"""Letters of a sentence that are kept."""
+
+KINDS = (
+    *("hello", "reading", "note", "ready", "progress", "began", "complete", "verified"),
+    *("activated", "kept", "failed", "dropped", "edge_failed", "owns", "beat", "bye"),
+)
+"""Whatever an agent that takes part in an exchange has to say."""
+
+
+def count_in(message: dict[str, Any], key: str) -> int:
+    """A natural number that an agent sent. Raises ValueError."""
+    value = message[key]
+    if type(value) is not int or not 0 <= value < LARGEST:
+        raise ValueError(f"{key} is no count")
+    return value
+
+
+def text_in(message: dict[str, Any], key: str) -> str:
+    """A string that an agent sent. Raises ValueError."""
+    value = message[key]
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is no text")
+    return value
+
+
+def sentence_in(message: dict[str, Any], key: str, most: int = LONGEST) -> str:
+    """The same, cut to ``most`` letters, and such as every file and database takes."""
+    return text_in(message, key)[:most].encode("utf-8", "backslashreplace").decode()
+
+
+def address_in(message: dict[str, Any], key: str) -> str:
+    """An address as a number, or "" for none. Raises ValueError.
+
+    Others are told to call there: a name would be looked up by every one of them, and hold it up.
+    """
+    value = text_in(message, key)
+    if value and ("%" in value or len(value) > 64 or not _is_address(value)):
+        raise ValueError(f"{key} is no address")
+    return value
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return True
+
+
+def port_in(message: dict[str, Any], key: str, least: int = 1) -> int:
+    """A port number. Raises ValueError."""
+    value = count_in(message, key)
+    if not least <= value < 1 << 16:
+        raise ValueError(f"{key} is no port")
+    return value
+
+
+def note_of(values: Any) -> tuple[int, ...]:  # noqa: ANN401 - anything may come
+    """Device, inode, size and times of a file. Raises ValueError."""
+    right = isinstance(values, list) and len(values) == NOTE
+    if not right or not all(type(v) is int and abs(v) < 1 << 64 for v in values):
+        raise ValueError("what it knows files by is no note")
+    return tuple(values)

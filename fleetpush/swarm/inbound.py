@@ -1,0 +1,168 @@
+"""What is on its way to a peer: from whom, since when, and what of it can be expected to come."""
+
+from __future__ import annotations
+
+from math import inf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MIN_STALL = 0.6
+"""Seconds: a transfer is never called stalled sooner (a busy machine schedules coarsely)."""
+
+STALL_CHUNK_TIMES = 12
+LATE_CHUNK_TIMES = 4
+"""What takes so many times the usual comes from a slow neighbour: it takes no room that others need."""
+
+IDLE_CHUNK_TIMES = 2
+"""Within so many times the usual something of a chunk comes, or of another one from the same neighbour."""
+
+MIN_LATE = 0.25
+"""Seconds: nor late sooner than this."""
+
+LATE_AT_END = 2
+"""The same once nothing else is missing: then it alone is waited for."""
+
+RECENT = 16
+
+
+class Inbound:
+    """One chunk that one neighbour is sending us, or has been told it may send. ``slow``: as ever;
+    ``begun``: some of it came."""
+
+    __slots__ = ("begun", "chunk", "peer", "progress_at", "since", "slow")
+
+    def __init__(self, chunk: int, peer: str, now: float, *, slow: bool) -> None:
+        self.slow = slow
+        self.chunk = chunk
+        self.peer = peer
+        self.since = now
+        self.progress_at = now
+        self.begun = False
+
+
+class Reservations:
+    """What is on its way to us. A chunk normally has one source, in the endgame two."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        """R: inbound chunks at once."""
+        self.mask = 0
+        self._fed_at: dict[str, float] = {}
+        """When something last came from each."""
+        self._sources: dict[int, list[Inbound]] = {}
+        self._recent: list[float] = []
+        self._usual = 0.0
+        """The median of the last transfers' seconds."""
+
+    def __iter__(self) -> Iterator[Inbound]:
+        for sources in self._sources.values():
+            yield from sources
+
+    def __len__(self) -> int:
+        return sum(len(sources) for sources in self._sources.values())
+
+    def expects(self, peer: str, chunk: int) -> bool:
+        return any(i.peer == peer for i in self._sources.get(chunk, ()))
+
+    def sources(self, chunk: int) -> list[str]:
+        return [i.peer for i in self._sources.get(chunk, ())]
+
+    def from_peer(self, peer: str) -> list[int]:
+        return [i.chunk for i in self if i.peer == peer]
+
+    def reserve(self, chunk: int, peer: str, now: float, *, slow: bool = False) -> None:
+        self._sources.setdefault(chunk, []).append(Inbound(chunk, peer, now, slow=slow))
+        self.mask |= 1 << chunk
+
+    def release(self, chunk: int, peer: str) -> bool:
+        """True if ``peer`` was a source of ``chunk``."""
+        sources = self._sources.get(chunk, [])
+        kept = [i for i in sources if i.peer != peer]
+        if len(kept) == len(sources):
+            return False
+        if kept:
+            self._sources[chunk] = kept
+        else:
+            del self._sources[chunk]
+            self.mask &= ~(1 << chunk)
+        return True
+
+    def progressed(self, chunk: int, peer: str, now: float) -> None:
+        self._fed_at[peer] = now
+        for inbound in self._sources.get(chunk, ()):
+            if inbound.peer == peer:
+                inbound.progress_at = now
+                inbound.begun = True
+
+    def finish(self, chunk: int, peer: str, now: float) -> tuple[list[str], float]:
+        """``chunk`` is whole, thanks to ``peer``; returns the other sources, now released, and its time."""
+        self._fed_at[peer] = now
+        sources = self._sources.pop(chunk, [])
+        self.mask &= ~(1 << chunk)
+        took = 0.0
+        for inbound in sources:
+            if inbound.peer == peer:
+                took = now - inbound.since
+                self._recent.append(took)
+                del self._recent[:-RECENT]
+                self._usual = sorted(self._recent)[len(self._recent) // 2]
+        return [i.peer for i in sources if i.peer != peer], took
+
+    def chunk_time(self) -> float:
+        """Median seconds of the last transfers, never under 50 ms."""
+        return max(0.05, self._usual)
+
+    def late_after(self, times: int = LATE_CHUNK_TIMES) -> float:
+        """Seconds after which a transfer is late; without end before there was one."""
+        return max(MIN_LATE, times * self._usual) if self._recent else inf
+
+    def late(self, now: float, times: int = LATE_CHUNK_TIMES) -> list[Inbound]:
+        """Those that take so many times as long as usual, and those that can be expected to."""
+        limit = now - self.late_after(times)
+        return [i for i in self if i.slow or i.since <= limit]
+
+    def stall_after(self) -> float:
+        return max(MIN_STALL, STALL_CHUNK_TIMES * self.chunk_time())
+
+    def stalled(self, now: float) -> list[Inbound]:
+        limit = now - self.stall_after()
+        return [i for i in self if i.progress_at < limit]
+
+    def is_idle(self, inbound: Inbound, now: float) -> bool:
+        """Whether its source has sent nothing of it for longer than it should, and nothing else either."""
+        if inbound.begun:
+            return False
+        waited = now - max(inbound.since, self._fed_at.get(inbound.peer, 0.0))
+        return waited > max(MIN_STALL, IDLE_CHUNK_TIMES * self.chunk_time())
+
+    def idle(self, now: float) -> list[Inbound]:
+        return [i for i in self if self.is_idle(i, now)]
+
+    def idle_sources(self, chunk: int, now: float) -> list[str]:
+        return [i.peer for i in self._sources.get(chunk, ()) if self.is_idle(i, now)]
+
+    def comes(self, chunk: int, now: float) -> bool:
+        """Whether somebody can be expected to send ``chunk``."""
+        return not all(self.is_idle(i, now) for i in self._sources.get(chunk, ()))
+
+    def waits_for(self, peer: str, now: float) -> bool:
+        """Whether ``peer`` is late with something, or has sent nothing of it."""
+        limit = now - self.late_after()
+        mine = (i for i in self if i.peer == peer)
+        return any(i.slow or i.since <= limit or self.is_idle(i, now) for i in mine)
+
+    def room(self, now: float) -> int:
+        """How many more offers to accept: stalled and late ones do not count, up to twice the limit.
+
+        Of what never began nothing is expected any more: it takes no room at all.
+        """
+        total = len(self)
+        if total < self.limit:
+            return self.limit - total
+        begun = [i for i in self if not self.is_idle(i, now)]
+        total = len(begun)
+        idle = {id(i) for i in (*self.stalled(now), *self.late(now))}
+        busy = sum(id(i) not in idle for i in begun)
+        return max(0, min(self.limit - busy, 2 * self.limit - total))

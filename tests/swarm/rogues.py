@@ -1,0 +1,154 @@
+"""Peers that hold a certificate of the run and mean harm, for the swarm in virtual time."""
+
+from __future__ import annotations
+
+import random
+
+from fleetpush.swarm import bitfield, events, wire
+from fleetpush.swarm.events import FrameReceived, LinkUp, Send, TimerFired
+from tests.swarm.network import Network
+from tests.swarm.parts import RUN
+
+EVERY = 0.05
+"""Seconds between the turns of one that acts of its own accord."""
+
+
+class Rogue:
+    """In the place of a peer. ``claims``: what it says it has; takes and gives nothing that is real."""
+
+    complete = True
+    wakeup: float | None = None
+
+    def __init__(self, manifest, claims: int = 0) -> None:
+        self.manifest = manifest
+        self.have = claims
+        self.rng = random.Random(1)
+        self.met: set[str] = set()
+        self.state = self
+        self.neighbours: dict = {}
+
+    def handle(self, event, now: float) -> list:
+        if isinstance(event, LinkUp):
+            hello = wire.Hello(wire.VERSION, RUN, self.manifest.digest)
+            claims = wire.Bitfield(bitfield.to_bytes(self.have, self.manifest.chunks))
+            return [Send(event.peer, hello), Send(event.peer, claims)]
+        if isinstance(event, events.LinkDown):
+            self.met.discard(event.peer)
+        if isinstance(event, TimerFired):
+            self.wakeup = now + EVERY
+            return [effect for peer in sorted(self.met) for effect in self.turn(peer, now)]
+        if isinstance(event, FrameReceived):
+            if isinstance(event.frame, wire.Bitfield):
+                self.met.add(event.peer)
+                if self.wakeup is None:
+                    self.wakeup = now + EVERY
+                return self.turn(event.peer, now)
+            return self.answer(event.peer, event.frame)
+        return []
+
+    def turn(self, peer: str, now: float) -> list:
+        return []
+
+    def answer(self, peer: str, frame) -> list:
+        return []
+
+    def expects(self, peer: str, chunk: int) -> bool:
+        return False
+
+    asked = expects
+
+    def check_invariants(self) -> None:
+        """It keeps no promise, to itself either."""
+
+
+class EmptyOffers(Rogue):
+    """Offers all the time and sends nothing."""
+
+    def turn(self, peer: str, now: float) -> list:
+        chunks = self.rng.sample(range(self.manifest.chunks), 8)
+        blocks = self.manifest.blocks_in(0)
+        others = tuple((chunk, blocks) for chunk in chunks[1:])
+        return [Send(peer, wire.Offer(chunks[0], blocks, others, 8))]
+
+
+class EmptyHaves(Rogue):
+    """Says that it has everything, and serves nobody."""
+
+
+class Hoarder(Rogue):
+    """Takes whatever it is offered, and reads nothing of it."""
+
+    def answer(self, peer: str, frame) -> list:
+        if isinstance(frame, wire.Offer):
+            return [Send(peer, wire.Accept(frame.chunk, 0))]
+        return []
+
+
+class Waverer(Rogue):
+    """Declines just before it would count as stuck, and asks anew."""
+
+    def __init__(self, manifest, claims: int = 0) -> None:
+        super().__init__(manifest, claims)
+        self.owed: dict[str, tuple[float, int]] = {}
+
+    def answer(self, peer: str, frame) -> list:
+        if isinstance(frame, wire.Offer):
+            self.owed[peer] = (-1.0, frame.chunk)
+        return []
+
+    def turn(self, peer: str, now: float) -> list:
+        since, chunk = self.owed.get(peer, (0.0, -1))
+        if chunk < 0:
+            return []
+        if since < 0:
+            self.owed[peer] = (now, chunk)
+            return []
+        if now - since < 1.8:
+            return []
+        del self.owed[peer]
+        return [Send(peer, wire.Decline(chunk, wire.INFLIGHT)), Send(peer, wire.Credit())]
+
+
+class Flood(Rogue):
+    """Sends frames as fast as the line takes them."""
+
+    def turn(self, peer: str, now: float) -> list:
+        return [Send(peer, wire.Want(self.rng.randrange(self.manifest.chunks), 0))] * 400
+
+
+class WrongBytes(Rogue):
+    """Streams what is asked of it, and not one byte of it is right."""
+
+    def turn(self, peer: str, now: float) -> list:
+        return EmptyOffers.turn(self, peer, now)
+
+    def answer(self, peer: str, frame) -> list:
+        if isinstance(frame, (wire.Accept, wire.Want)):
+            return [events.StartSend(peer, frame.chunk, frame.block, frame.skip)]
+        return []
+
+
+class Hostile(Network):
+    """Host ``rogue`` is what ``kind`` makes of it."""
+
+    def __init__(self, kind: type[Rogue] | None, chunks: int, **how) -> None:
+        super().__init__("mesh", chunks, check_every=97, **how)
+        self._kind = kind
+
+    def join(self, name: str, **how) -> None:
+        super().join(name, **how)
+        if name == "rogue":
+            host = self.hosts[name]
+            claims = bitfield.full(self.manifest.chunks)
+            honest = self._kind in (Hoarder, Waverer)
+            host.peer = self._kind(self.manifest, 0 if honest else claims)
+            host.corrupts = True
+            if self._kind is Hoarder:
+                host.slowness = 1e9  # what is sent to it stays on the way
+            for chunk in range(self.manifest.chunks):
+                host.store._blocks[chunk] = self.manifest.blocks_in(chunk)
+
+    def makespan(self) -> float:
+        """Seconds until the last honest host had everything."""
+        honest = [h for h in self.hosts.values() if h.name not in ("rogue", "origin")]
+        return max(h.completed_at for h in honest)
