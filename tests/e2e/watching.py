@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pwd
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,18 @@ def look(fleet: SshdFleet, ports: range) -> Scene:
         frozenset(port for port in listening() if port in ports),
         frozenset(_strewn(fleet.user, fleet.root)),
     )
+
+
+def settled(fleet: SshdFleet, ports: range, before: Scene, within: float) -> Scene:
+    """The scene once none of the fleet's processes and listening sockets is left, or ``within`` seconds
+    later. (A process that ends gives up its environment before its sockets.)"""
+    give_up = time.monotonic() + within
+    while True:
+        after = look(fleet, ports)
+        more = after.processes - before.processes or after.listening - before.listening
+        if not more or time.monotonic() > give_up:
+            return after
+        time.sleep(0.1)
 
 
 def residue(before: Scene, after: Scene, allowed: Iterable[str] = ()) -> list[str]:

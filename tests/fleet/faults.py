@@ -58,19 +58,6 @@ def fix_directory(home: Path, fixed: bool) -> bool:
     return subprocess.run(words, check=False, capture_output=True).returncode == 0
 
 
-def limit(pid: int, what: str, value: int) -> None:
-    """``what``: nofile, fsize, as prlimit(1) calls them. A process that is gone has no limits."""
-    words = ["prlimit", "--pid", str(pid), f"--{what}={value}:"]
-    subprocess.run(words, check=False, capture_output=True)
-
-
-def open_files(pid: int) -> int:
-    """How many a process has; 0 once it is gone."""
-    with suppress(OSError):
-        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
-    return 0
-
-
 def flip(path: Path, rng: random.Random) -> None:
     """One bit of a file that has some."""
     with suppress(OSError), path.open("r+b") as file:

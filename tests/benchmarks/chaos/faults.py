@@ -10,11 +10,19 @@ if TYPE_CHECKING:
 
 PHASES = ("connecting", "bootstrapping", "scanning", "exchanging", "verifying", "done")
 
-BEFORE = ("full", "closed", "no_python", "broken_python", "late", "fixed")
+SHELLS = {
+    "broken_python": 'echo "illegal instruction" >&2; kill -ILL $$',
+    "late": 'sleep 1.5; exec python3 "$@"',
+    "descriptors": 'ulimit -n 24; exec python3 "$@"',
+    "file_size": 'ulimit -f 100; exec python3 "$@"',
+}
+"""What stands in Python's place on a host."""
+
+BEFORE = (*SHELLS, "full", "closed", "no_python", "fixed")
 """There when the run begins; ``late`` and (with nothing to activate) ``fixed`` do no harm."""
 
 DURING = (
-    *("kill", "kill", "kill", "pause", "pause", "pause", "cut", "cut", "descriptors", "file_size"),
+    *("kill", "kill", "kill", "pause", "pause", "pause", "cut", "cut"),
     *("unlink", "flip", "fixed", "stop"),
 )
 """Strike a host once it is in a phase."""
@@ -79,7 +87,7 @@ def draw(rng: random.Random, hosts: int) -> Draw:
 
 def _of_a_host(rng: random.Random, host: int) -> Fault:
     if rng.random() < 0.35:
-        return Fault(rng.choice(BEFORE), host, long=rng.uniform(0.2, 3.0))
+        return Fault(rng.choice(BEFORE), host)
     phase, delay = rng.choice(PHASES[:-1]), rng.choice((0.0, 0.0, rng.uniform(0.0, 1.5)))
     return Fault(rng.choice(DURING), host, phase, delay, rng.uniform(0.2, 4.0))
 

@@ -11,11 +11,11 @@ from contextlib import ExitStack, suppress
 from subprocess import CalledProcessError
 from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks.chaos.faults import PHASES, Draw, Fault, draw
-from tests.benchmarks.chaos.verdict import judge
+from tests.benchmarks.chaos.faults import PHASES, SHELLS, Draw, Fault, draw
+from tests.benchmarks.chaos.verdict import SMALL_DISK, judge
 from tests.e2e.desk import Desk, name
-from tests.e2e.hosts import agents, partials, send
-from tests.e2e.watching import EventLog, Scene, look
+from tests.e2e.hosts import partials, send
+from tests.e2e.watching import EventLog, look, settled
 from tests.fleet import faults
 from tests.fleet.sshd import homes_of_processes
 
@@ -60,7 +60,7 @@ class Round:
                 return [f"hung for {PATIENCE:.0f} s; see {command.stderr[-2000:]}"]
             outcome = command.outcome(1.0)
             self._let_go()
-            after = self._settled(before)
+            after = settled(self.desk.fleet, PORTS, before, LEASE)
             wrongs = judge(self, outcome, before, after)
         return wrongs or (self._mended() if self.draw.mends else [])
 
@@ -89,7 +89,7 @@ class Round:
         home = self.home(fault.host)
         if fault.kind == "full":
             with suppress(CalledProcessError):
-                self._stack.enter_context(faults.small_disk(home, "16k"))
+                self._stack.enter_context(faults.small_disk(home, str(SMALL_DISK)))
         elif fault.kind == "closed":
             self.old.pop(fault.host, None)
             home.chmod(0o555)
@@ -103,11 +103,8 @@ class Round:
                 continue
             if fault.kind == "no_python":
                 special[name(host)] = {"ansible_python_interpreter": "/opt/nowhere/python3"}
-            elif fault.kind in ("broken_python", "late"):
-                text = 'echo "illegal instruction" >&2; kill -ILL $$'
-                if fault.kind == "late":
-                    text = f'sleep {fault.long:.2f}; exec python3 "$@"'
-                script = self.desk.script(f"python{host}", text)
+            elif fault.kind in SHELLS:
+                script = self.desk.script(fault.kind, SHELLS[fault.kind])
                 special[name(host)] = {"ansible_python_interpreter": script}
         return self.desk.inventory(self.hosts, **special)
 
@@ -155,10 +152,6 @@ class Round:
                     faults.flip(partial, self.rng)
                 else:
                     partial.unlink(missing_ok=True)
-        elif kind in ("descriptors", "file_size"):
-            for pid in agents(home):
-                what = ("nofile", faults.open_files(pid)) if kind == "descriptors" else None
-                faults.limit(pid, *(what or ("fsize", 70_000)))
         else:
             self._strike_processes(fault, home)
 
@@ -214,16 +207,6 @@ class Round:
         send(signal.SIGCONT, self._stopped)
         if self._second is not None:
             self._second.outcome(PATIENCE)
-
-    def _settled(self, before: Scene) -> Scene:
-        """The scene once nothing runs, or after a lease's time."""
-        give_up = time.monotonic() + LEASE
-        while True:
-            after = look(self.desk.fleet, PORTS)
-            rest = after.processes - before.processes or self.desk.agents()
-            if not rest or time.monotonic() > give_up:
-                return after
-            time.sleep(0.2)
 
     def _mended(self) -> list[str]:
         """All faults are over, some partials have gone bad: the next run makes everything good."""
