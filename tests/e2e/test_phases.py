@@ -27,7 +27,7 @@ pytestmark = pytest.mark.sshd
 
 MIB = 1024 * 1024
 LEASE = 32.0
-STARVED = ("too_many_files", "bootstrap_failed", "no_peer_port", "agent_lost", "agent_error")
+STARVED = ("too_many_files", "bootstrap_failed")
 PORTS = range(48700, 48750)
 USUAL = ("--progress", "json", "--port-range", f"{PORTS[0]}-{PORTS[-1]}", "--chunk-size", "256K")
 
@@ -104,7 +104,7 @@ def ruined(desk: Desk) -> Iterator[Path]:
 def test_disks_that_fail_under_a_run_fail_their_hosts_only(desk: Desk, ruined: Path) -> None:
     abandoned, limited, starved, fixed, rotten, emptied = range(6)
     source = desk.source(8 * MIB)
-    scripts = {"limited": "ulimit -f 2048", "starved": "ulimit -n 12"}
+    scripts = {"limited": "ulimit -f 2048", "starved": "ulimit -n 9"}
     python = {n: desk.script(n, f'{text}\nexec python3 "$@"') for n, text in scripts.items()}
     special = {
         name(limited): {"ansible_python_interpreter": python["limited"]},
@@ -132,7 +132,6 @@ def test_disks_that_fail_under_a_run_fail_their_hosts_only(desk: Desk, ruined: P
         faults.fix_directory(desk.home(fixed), False)
     assert done.exit == 3, done.stderr
     found = done.slugs()
-    print(found, done.host(name(starved)))
     assert found.pop(name(starved)) in STARVED
     assert found == {
         name(abandoned): "read_only",
