@@ -54,8 +54,9 @@ class Round:
             self._lay_out()
             before = look(self.desk.fleet, PORTS)
             command = self.desk.start(self.source, self._inventory(), *self._flags())
+            self._log = EventLog(command)
             try:
-                self._strike_until_it_ends(command, EventLog(command))
+                self._strike_until_it_ends(command)
             except TimeoutError:
                 return [f"hung for {PATIENCE:.0f} s; see {command.stderr[-2000:]}"]
             outcome = command.outcome(1.0)
@@ -114,7 +115,7 @@ class Round:
 
     # -- during
 
-    def _strike_until_it_ends(self, command: Command, log: EventLog) -> None:
+    def _strike_until_it_ends(self, command: Command) -> None:
         """Raises TimeoutError."""
         to_come = [fault for fault in self.draw.faults if fault.phase]
         give_up = time.monotonic() + PATIENCE
@@ -123,7 +124,7 @@ class Round:
             if now > give_up:
                 raise TimeoutError
             if to_come:
-                entered = _entered(log)
+                entered = _entered(self._log)
                 for fault in [f for f in to_come if _reached(f, entered)]:
                     to_come.remove(fault)
                     self._at(now + fault.delay, fault, command)
@@ -146,6 +147,8 @@ class Round:
         kind = fault.kind
         if kind == "fixed":
             self._fix(home)
+        elif kind == "flip" and not self._will_be_read(home):
+            pass
         elif kind in ("unlink", "flip"):
             for partial in partials(home):
                 if kind == "flip":
@@ -154,6 +157,11 @@ class Round:
                     partial.unlink(missing_ok=True)
         else:
             self._strike_processes(fault, home)
+
+    def _will_be_read(self, home: Path) -> bool:
+        """What flips once a host has proved its content is not promised to be found."""
+        host = next(i for i in range(self.hosts) if self.home(i) == home)
+        return "full" in self.draw.flags and self._log.phase(name(host)) == "exchanging"
 
     def _strike_processes(self, fault: Fault, home: Path) -> None:
         pids = [p for p, at in homes_of_processes(self.desk.fleet.root).items() if at == home]
