@@ -46,7 +46,9 @@ def test_a_fleet_that_is_split_for_ten_seconds_and_a_host_that_never_comes_back(
             fleet.lab.move(fleet.hosts[name], BRIDGE)
         done = run.outcome(60)
         assert done.exit == 3, done.stderr
-        assert done.slugs() == {lost: "agent_silent"}
+        assert done.slugs().keys() == {lost}
+        # Without a link to any peer it may be given up before its agent counts as silent.
+        assert done.slugs()[lost] in ("agent_silent", "no_peer_link")
         assert log.phases(lost)[-2:] == ["exchanging", "done"]
         assert done.good() == fleet.copies() == [n for n in names if n != lost]
         for name in names:
