@@ -36,6 +36,7 @@ from tests.benchmarks.chaos.virtual import VirtualRound
 from tests.e2e.desk import Desk
 from tests.e2e.hosts import send
 from tests.fleet.sshd import missing, sshd_fleet
+from tests.lab.arguments import end_by_exception
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,7 @@ def main() -> int:
     if options.where == "real" and (problem := missing()):
         print(f"skipped: {problem}")
         return 0
+    end_by_exception()
     rounds = _real(options) if options.where == "real" else _virtual(options)
     bad, began, met = [], time.monotonic(), Counter[str]()
     for number, faults, wrongs in rounds:
