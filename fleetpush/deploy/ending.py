@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from fleetpush.deploy.member import Member
     from fleetpush.deploy.source import Source
 
+LOOSE = ("stalled", "agent_silent")
+"""The failures of hosts that nobody waits for."""
+
 LEAVE_WITHIN = 15.0
 
 
@@ -36,8 +39,9 @@ async def send_away(everyone: Sequence[Member], *, settled: bool) -> None:
         if settled:
             member.channel.say({"do": "settle"})
         member.channel.say({"do": "leave"})
-    # Who was cut loose was told long ago; it holds nobody up and leaves when its connection ends.
-    loose = [m for m in everyone if m.failure is not None and m.failure.slug == "stalled"]
+    # Who was cut loose was told long ago, and who fell silent will not hear: neither holds anybody up, and
+    # both leave when their connection or their lease ends.
+    loose = [m for m in everyone if m.failure is not None and m.failure.slug in LOOSE]
     running = [m.gone.wait() for m in everyone if m.channel.running and m not in loose]
     if running:
         waits = [asyncio.ensure_future(wait) for wait in running]

@@ -140,7 +140,10 @@ class Edges:
 
     def _connecting(self, address: tuple[str, int]) -> socket.socket | str:
         """A socket on its way to ``address``, or why there is none."""
-        sock = socket.socket(family_of(address[0]), socket.SOCK_STREAM)
+        try:
+            sock = socket.socket(family_of(address[0]), socket.SOCK_STREAM)
+        except OSError as error:  # no descriptor left, for now
+            return str(error)
         sock.setblocking(False)
         try:
             problem = sock.connect_ex(address)

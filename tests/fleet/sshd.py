@@ -89,6 +89,8 @@ class SshdFleet:
         self._log = root / "sshd.log"
         self._user_lock = _hold_user()
         self._process: subprocess.Popen[bytes] | None = None
+        self._orphans: list[int] = []
+        """Sessions of servers before this one."""
         try:
             self._lay_out(noisy)
             self._write_config(config)
@@ -136,6 +138,15 @@ class SshdFleet:
                 if b"sshd" in _read(f"/proc/{pid}/comm"):
                     _kill(pid)
 
+    def restart(self) -> None:
+        """As ``systemctl restart ssh``: connections that stand live on, new ones are refused meanwhile."""
+        assert self._process is not None
+        self._orphans += self.sessions()
+        self._process.terminate()
+        self._process.wait()
+        self._log.write_text("")
+        self._start()
+
     def stop(self) -> None:
         """Ends the server, its sessions and what they left running; gives the user up."""
         if self._process is not None:
@@ -152,7 +163,10 @@ class SshdFleet:
             self._process.terminate()
             self._process.wait()
             self._process = None
-        for pid in _processes_at_home(self.root):
+        for pid in self._orphans:
+            if b"sshd" in _read(f"/proc/{pid}/comm"):
+                _kill(pid)
+        for pid in processes_at_home(self.root):
             _kill(pid)
         _release_user(self._user_lock)
 
@@ -351,14 +365,21 @@ def _descendants(pid: int) -> list[int]:
     return found
 
 
-def _processes_at_home(root: Path) -> list[int]:
+def processes_at_home(root: Path) -> list[int]:
     """Processes that outlived their connection: of our user, with a home in this fleet."""
+    return list(homes_of_processes(root))
+
+
+def homes_of_processes(root: Path) -> dict[int, Path]:
+    """By process id the home of each process of our user that has one in this fleet."""
     uid = pwd.getpwnam(USER).pw_uid if _user_exists() else -1
     mark = f"HOME={root}/homes/".encode()
-    found = []
+    found = {}
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             ours = entry.name.isdecimal() and entry.stat().st_uid == uid
-            if ours and mark in _read(f"{entry}/environ"):
-                found.append(int(entry.name))
+            environment = _read(f"{entry}/environ") if ours else b""
+            if mark in environment:
+                home = environment.split(mark, 1)[1].split(b"\0", 1)[0]
+                found[int(entry.name)] = root / "homes" / os.fsdecode(home)
     return found

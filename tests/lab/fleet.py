@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.e2e.desk import Outcome
+from tests.e2e.desk import Command
 from tests.fleet.sshd import SshdFleet
 from tests.lab.netns import BRIDGE, Host, Lab
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from tests.e2e.desk import Outcome
 
 SSH_PORT = 2222
 PATIENCE = 40.0
@@ -76,21 +77,21 @@ class LabFleet:
         self, names: list[str], *flags: str, variables: dict[str, dict[str, str]] | None = None
     ) -> Outcome:
         """Deploys the source to ``names``, from inside the origin's namespace."""
-        words = [*self.origin.inside, sys.executable, "-m", "fleetpush", "deploy"]
-        words += [str(self.root / SOURCE), "-i", str(self.inventory(names, variables or {}))]
+        done = self.start(names, *flags, variables=variables).outcome(PATIENCE)
+        assert done.document, done.stderr
+        return done
+
+    def start(
+        self, names: list[str], *flags: str, variables: dict[str, dict[str, str]] | None = None
+    ) -> Command:
+        """The same, underway."""
+        words = ["deploy", str(self.root / SOURCE)]
+        words += ["-i", str(self.inventory(names, variables or {}))]
         words += ["--ssh-config", str(self.ssh_config())]
         words += ["--chunk-size", "256K", "-o", "json", "--progress", "json", *flags]
-        done = subprocess.run(
-            words,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            cwd=self.root,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.root), "PYTHONPATH": str(Path.cwd())},
-        )
-        assert done.stdout.startswith("{"), done.stderr
-        return Outcome(done.returncode, json.loads(done.stdout), done.stdout, done.stderr)
+        env = {"PATH": os.environ["PATH"], "HOME": str(self.root), "PYTHONPATH": str(Path.cwd())}
+        folder = Path(tempfile.mkdtemp(prefix="command", dir=self.root))
+        return Command(folder, words, env, before=tuple(self.origin.inside))
 
     def copies(self) -> list[str]:
         """The hosts that hold the source, byte for byte."""

@@ -165,6 +165,14 @@ class Lab:
         host.ip("link", "set", DEVICE, "up")
         return port
 
+    def set_link(self, host: Host, state: str) -> None:
+        """``up`` or ``down``: its cable, unplugged at the bridge; nobody is told."""
+        _ip("-n", self.bridges, "link", "set", host.port, state)
+
+    def move(self, host: Host, bridge: str) -> None:
+        """Plugs its cable into another bridge."""
+        _ip("-n", self.bridges, "link", "set", host.port, "master", bridge)
+
     def close(self) -> None:
         """Ends what runs in the namespaces and removes them, and all files."""
         for name in _existing():

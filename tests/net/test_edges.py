@@ -1,6 +1,8 @@
 """Who is let in: peers of this run on an announced edge, one link each; nobody else hears a byte."""
 
 import errno
+import os
+import resource
 import socket
 
 import pytest
@@ -145,6 +147,21 @@ def test_a_dial_that_fails_is_reported_after_three_tries(rig, impatient, monkeyp
     host.dials(gone)
     rig.until(lambda: len(host.failed) == 2)
     assert len(tries) == 6
+
+
+def test_a_dial_for_which_no_descriptor_is_left_is_one_that_failed(rig, impatient):
+    host, seed = rig.member("host"), rig.member("seed", seed=True)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as first_free:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (first_free.fileno(), before[1]))
+    try:
+        host.dials(seed)
+        rig.until(lambda: host.failed)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert host.failed == [("seed", "[Errno 24] Too many open files")]
+    rig.join(host, seed)
+    rig.until(lambda: host.completions)
 
 
 def test_a_link_that_is_closed_at_once_each_time_counts_as_a_dial_that_failed(rig, impatient):

@@ -240,6 +240,8 @@ class Network:
         session.edge, session.dial, session.relayed = edge, dial, relayed
         if session.link is not None:
             self._feed(self.hosts[name], events.EdgeChanged(other, edge))
+        elif dial and session.banned:
+            self._tell(tracker.DialFailed(name, other))
         elif dial:
             session.failures = 0
             self.at(self.now + 3 * LATENCY, self._for_host, name, self._dial, name, other, self.now)
@@ -348,6 +350,8 @@ class Network:
             link, session.link = session.link, None
             self._break(link)
             self._feed(host, events.LinkDown(effect.peer))
+            if session.dial:
+                self._tell(tracker.DialFailed(host.name, effect.peer))
 
     def _carry(self, host, other, link, duration, deliver, *what) -> None:
         """Puts something on the link behind all that is on it."""

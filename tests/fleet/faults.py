@@ -1,0 +1,83 @@
+"""Faults that are inflicted on hosts and processes from outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator
+
+
+@contextmanager
+def small_disk(home: Path, size: str = "1M") -> Iterator[None]:
+    """A tmpfs over ``home`` while it lasts. Raises CalledProcessError where none can be mounted."""
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=777", "tmpfs", str(home)]
+    subprocess.run(words, check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+@contextmanager
+def disk(home: Path, image: Path, size: int = 32 << 20) -> Iterator[None]:
+    """A filesystem of ``size`` bytes (ext4, in ``image``) over ``home`` while it lasts.
+
+    Raises CalledProcessError where none can be mounted.
+    """
+    with image.open("wb") as file:
+        file.truncate(size)
+    for words in (
+        ["mkfs.ext4", "-q", "-m", "0", str(image)],
+        ["mount", "-o", "loop,errors=continue", str(image), str(home)],
+    ):
+        subprocess.run(words, check=True, capture_output=True)
+    try:
+        home.chmod(0o777)
+        (home / "lost+found").rmdir()
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def give_up_disk(home: Path) -> None:
+    """What ext4 does on an error of its device: from now on it can be read only, open files included."""
+    subprocess.run(["mount", "-o", "remount,abort", str(home)], check=False, capture_output=True)
+
+
+def fix_directory(home: Path, fixed: bool) -> bool:
+    """Nothing in ``home`` can be made, renamed or removed while it is fixed, not by root either; False
+    where the filesystem knows no such thing."""
+    words = ["chattr", "+i" if fixed else "-i", str(home)]
+    return subprocess.run(words, check=False, capture_output=True).returncode == 0
+
+
+def flip(path: Path, rng: random.Random) -> None:
+    """One bit of a file that has some."""
+    with suppress(OSError), path.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size:
+            at = rng.randrange(size)
+            byte = os.pread(file.fileno(), 1, at)
+            os.pwrite(file.fileno(), bytes([byte[0] ^ 1 << rng.randrange(8)]), at)
+
+
+def cut_off(pid: int) -> None:
+    """Kills the sshd that serves the connection ``pid`` hangs on: it ends loudly."""
+    while pid > 1:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            return
+        name, rest = stat[stat.index("(") + 1 : stat.rindex(")")], stat[stat.rindex(")") + 2 :]
+        if name.startswith("sshd"):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            return
+        pid = int(rest.split()[1])

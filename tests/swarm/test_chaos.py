@@ -1,0 +1,11 @@
+"""A few rounds of the benchmark's chaos, so that it stays true."""
+
+import pytest
+
+from tests.benchmarks.chaos.virtual import VirtualRound
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_hosts_that_live_complete_whatever_happens_to_the_others(number):
+    played = VirtualRound(f"ci {number}", hosts=30)
+    assert played.play() == [], played.faults
