@@ -29,7 +29,7 @@ FRAMES, FRAMES_PER_CHUNK, FRAMES_PER_S = 2_000, 24, 200
 """How many frames a neighbour may send in all, whatever the content, for each chunk and second of its link.
 An exchange takes some four a chunk; a flood would keep us from everybody else."""
 
-HAVE_EVERY = 0.1
+HAVE_EVERY = 0.25
 HAVE_EVERY_AT_END = 0.02
 """Seconds between batches of HAVEs. One that comes late costs at most a declined offer, and those are rare
 while much is missing; one frame a chunk and neighbour would cost more than a small chunk itself."""

@@ -4,7 +4,7 @@
 
 Ratios are over F/B and are the same on every machine; the wall time and the rate of messages are this one's.
 At 100 Mbit/s a chunk of 256 KiB takes 21 ms, as one of 5 MB does at 2 Gbit/s: the protocol's own times (HAVEs
-are told every 100 ms) then weigh what they do in a deploy of gigabytes, and more at a higher ``--rate``.
+are told every 250 ms) then weigh what they do in a deploy of gigabytes, and more at a higher ``--rate``.
 Takes some twenty minutes and 0.5 GiB; ``--all`` adds 10,000 hosts, and an hour.
 """
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from fleetpush.swarm.picker import Rng
 
-DEGREE = 12
+DEGREE = 8
 IN_RACK, OUT_OF_RACK = 12, 8
-"""Where there are racks, in the place of a degree of 12: each chunk comes into a rack by one host alone."""
+"""Where there are racks, in the place of a degree of 8: each chunk comes into a rack by one host alone."""
 
 FEW_CHUNKS = 100
 """A content of fewer chunks passes in less time than the handshakes of sixteen links take."""
