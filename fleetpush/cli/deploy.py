@@ -153,7 +153,7 @@ async def execute(
     """
     # They bring asyncssh and the inventory's readers, which --help can do without.
     from fleetpush.deploy.history.recorder import history_or_none, remembering  # noqa: PLC0415
-    from fleetpush.deploy.receipt.sealer import Sealer  # noqa: PLC0415
+    from fleetpush.deploy.receipt.sealer import Sealer  # noqa: PLC0415 - as above
     from fleetpush.deploy.runner import Run  # noqa: PLC0415
 
     history = history_or_none(state_dir, warn)

@@ -70,10 +70,10 @@ def verify(
 
 def _verify(path: Path, allowed: Path | None, identity: str | None, output: Output) -> int:
     # --help does without.
-    from fleetpush.deploy.receipt import ENDING, NAMESPACE  # noqa: PLC0415
-    from fleetpush.deploy.receipt.document import Summary  # noqa: PLC0415
-    from fleetpush.deploy.receipt.signers import AllowedSigners as Signers  # noqa: PLC0415
-    from fleetpush.deploy.receipt.sshsig import Signature, WrongSignatureError  # noqa: PLC0415
+    from fleetpush.deploy.receipt import ENDING, NAMESPACE  # noqa: PLC0415 - --help does without
+    from fleetpush.deploy.receipt.document import Summary  # noqa: PLC0415 - as above
+    from fleetpush.deploy.receipt.signers import AllowedSigners as Signers  # noqa: PLC0415 - as above
+    from fleetpush.deploy.receipt.sshsig import Signature, WrongSignatureError  # noqa: PLC0415 - as above
 
     if identity is not None and allowed is None:
         raise InputError("--identity is a name of --allowed-signers: give that too")

@@ -36,7 +36,7 @@ class Sealer:
     def prepare(self) -> None:
         """Has the key ready. Raises SignKeyError."""
         # Brings what a run does not need before its end.
-        from fleetpush.deploy.receipt.keys import (  # noqa: PLC0415
+        from fleetpush.deploy.receipt.keys import (  # noqa: PLC0415 - only a run that ends signs
             SignKeyError,
             read_key,
             state_key,

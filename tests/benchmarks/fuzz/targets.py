@@ -198,7 +198,7 @@ def inventory(data: bytes) -> None:
     kind, read = READERS[data[0] % len(READERS)]
     found = Inventory(cwd=Path("/nonexistent"), extra_vars={})
     with suppress(InputError):
-        read(Source(kind, "hosts", "/nonexistent/hosts", data[1:].decode(errors="replace")), found)  # type: ignore[arg-type]
+        read(Source(kind, "hosts", "/nonexistent/hosts", data[1:].decode(errors="replace")), found)  # type: ignore[arg-type]  # of its kinds
         found.settle()
         found.select("all", None)
 

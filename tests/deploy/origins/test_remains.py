@@ -61,7 +61,7 @@ class Scene:
             self.remains.tick()
             for host in [h for h in self.hosts if h.asked and h.channel.running]:
                 mask = bitfield.to_bytes(host.have, MANIFEST.chunks).hex()
-                self.remains.heard(host, {"mask": mask, "asked": host.asked[-1]})  # type: ignore[arg-type]
+                self.remains.heard(host, {"mask": mask, "asked": host.asked[-1]})  # type: ignore[arg-type]  # as above
 
 
 def test_what_nobody_has_is_named_with_its_file_its_bytes_and_who_had_it() -> None:
@@ -128,7 +128,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for_without_end() -> None:
     for _ in range(200):
         scene.remains.tick()
         first = scene.hosts[0]
-        scene.remains.heard(first, {"mask": mask, "asked": first.asked[-1]})  # type: ignore[arg-type]
+        scene.remains.heard(first, {"mask": mask, "asked": first.asked[-1]})  # type: ignore[arg-type]  # as above
     assert len(scene.told) == 1
 
 
