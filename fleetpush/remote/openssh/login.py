@@ -42,6 +42,8 @@ class Login:
         self.settings = settings
         self.warnings: list[str] = []
         self._room = room
+        self._places: dict[tuple[str, int], asyncio.Lock] = {}
+        self._met: set[tuple[str, int]] = set()
 
     async def route_of(self, target: Target) -> Route:
         """Raises HostError, InputError for an ssh_config that ssh cannot read."""
@@ -67,7 +69,7 @@ class Login:
         deadline = clock() + wait
         retries = Retries(deadline)
         while True:
-            said = await self._try(route, tunnel, deadline, wait)
+            said = await self._meet(route, tunnel, deadline, wait)
             if isinstance(said, Master):
                 return said
             pause = None
@@ -76,6 +78,20 @@ class Login:
             if pause is None:
                 raise self._failure(route, said, tunnel, wait)
             await asyncio.sleep(pause)
+
+    async def _meet(
+        self, route: Route, tunnel: Master | None, deadline: float, wait: float
+    ) -> Master | Said:
+        """Two first logins at once would each have ssh add the new key to known_hosts: one goes ahead."""
+        place = (route.host, route.port)
+        if self.settings.host_key_checking == "accept-new":
+            async with self._places.setdefault(place, asyncio.Lock()):
+                if place not in self._met:
+                    said = await self._try(route, tunnel, deadline, wait)
+                    if isinstance(said, Master):
+                        self._met.add(place)
+                    return said
+        return await self._try(route, tunnel, deadline, wait)
 
     async def _try(
         self, route: Route, tunnel: Master | None, deadline: float, wait: float
