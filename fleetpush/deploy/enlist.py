@@ -115,7 +115,7 @@ class Enlistment:
             "group": self._options.group,
             "notes": self._memory is not None,
             "delete": what_to_delete(self._options),
-            "report_every": max(0.25, hosts / REPORTS_A_SECOND),
+            "report_every": max(1.0, hosts / REPORTS_A_SECOND),
         }
         self._have_source.set()
 

@@ -17,7 +17,7 @@ class Neighbour:
     __slots__ = (
         "asked", "broken", "count", "credit", "distrusted_until", "edge", "ending", "flooded", "flow",
         "frames", "frugal", "gave", "greeted", "has", "held", "id", "local", "met", "moved_at",
-        "offered", "refused", "sending", "sent", "since", "started", "stuck", "told", "took",
+        "offered", "offered_at", "refused", "sending", "sent", "since", "started", "stuck", "told", "took",
     )  # fmt: skip
 
     def __init__(self, peer: str, edge: Edge, chunks: int, now: float = 0.0) -> None:
@@ -42,6 +42,8 @@ class Neighbour:
         self.credit = True
         self.offered = 0
         """What the offer that it has not answered names."""
+        self.offered_at: float | None = None
+        """When that went out, until the first word about it."""
         self.held = 0
         """How many of those it may still take; each holds an upload slot of ours."""
         self.asked = 0

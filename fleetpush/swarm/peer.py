@@ -29,10 +29,12 @@ FRAMES, FRAMES_PER_CHUNK, FRAMES_PER_S = 2_000, 24, 200
 """How many frames a neighbour may send in all, whatever the content, for each chunk and second of its link.
 An exchange takes some four a chunk; a flood would keep us from everybody else."""
 
-HAVE_EVERY = 0.25
+HAVE_TIMES = 2
+HAVE_EVERY = 0.03, 0.25
 HAVE_EVERY_AT_END = 0.02
-"""Seconds between batches of HAVEs. One that comes late costs at most a declined offer, and those are rare
-while much is missing; one frame a chunk and neighbour would cost more than a small chunk itself."""
+"""Between batches of HAVEs lie so many times what a chunk takes to come, within bounds in seconds. One that
+comes late costs a declined offer, or one that is not made, and those are rare while much is missing; one
+frame a chunk and neighbour would cost more than a small chunk itself."""
 
 
 class Peer:
@@ -89,7 +91,7 @@ class Peer:
             events.LeavesStored: self._sifted,
             events.ContentCorrupt: self._corrupt,
             events.SendEnding: lambda event, now: sender.ending(event),
-            events.SendEnded: lambda event, now: sender.ended(event),
+            events.SendEnded: self._send_ended,
             events.ChunksHeld: lambda event, now: sender.held(event.mask),
             events.ChunksInherited: lambda event, now: sender.inherited(event.mask),
             events.TimerFired: self._timer,
@@ -269,9 +271,20 @@ class Peer:
             elif self._flush_at is None:
                 missing = bitfield.count(self.state.every & ~self.state.have)
                 near_end = missing <= max(4, self.state.chunks // 64)
-                self._flush_at = now + (HAVE_EVERY_AT_END if near_end else HAVE_EVERY)
+                self._flush_at = now + (HAVE_EVERY_AT_END if near_end else self._have_every())
         if event.whole or not was_partial:
             self._sender.fill_slots()
+
+    def _have_every(self) -> float:
+        least, most = HAVE_EVERY
+        return min(most, max(least, HAVE_TIMES * self._receiver.inbound.usual))
+
+    def _send_ended(self, event: events.SendEnded, now: float) -> None:
+        before = self.state.slots
+        self._sender.ended(event)
+        if not self._frugal:
+            # What others send takes as long to be agreed on as what we send.
+            self._receiver.inbound.limit += self.state.slots - before
 
     def _sifted(self, event: events.LeavesStored, now: float) -> None:
         if event.whole:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fleetpush.swarm import bitfield, wire
 from fleetpush.swarm.events import SendEnded, SendEnding, SendLeaves, StartSend, StopSend
+from fleetpush.swarm.pace import Pace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Sender:
         self._state = state
         self._policy = policy
         self._recent: list[float] = []
+        self._pace = Pace(state.slots, state.bundle)
 
     def fill_slots(self) -> None:
         """Offers as long as an upload slot is free and somebody wants something."""
@@ -67,6 +69,7 @@ class Sender:
                 n.moved_at = state.now
             n.offered = bitfield.of(chunks)
             n.held = limit
+            n.offered_at = state.now
             used += limit
             first, *others = [(chunk, state.progress(chunk)) for chunk in chunks]
             state.send(n.id, wire.Offer(*first, tuple(others), limit))
@@ -99,13 +102,13 @@ class Sender:
         held = n.held, n.asked
         self._state.now_has(n, mask)
         if held != (n.held, n.asked):  # else it freed no slot, and wants less than before
-            self._moved(n)  # its answer to that offer
+            self._answered(n)
             self.fill_slots()
 
     def asked(self, n: Neighbour, frame: wire.Ask) -> None:
         """Leaves first. What was offered is taken; what of it is wanted comes later."""
         state, bit = self._state, 1 << frame.chunk
-        self._moved(n)
+        self._answered(n)
         offered = n.offered & bit
         n.take(bit)
         if (state.have | state.partial) & bit:
@@ -117,7 +120,7 @@ class Sender:
 
     def accepted(self, n: Neighbour, frame: wire.Accept) -> None:
         bit = 1 << frame.chunk
-        self._moved(n)
+        self._answered(n)
         if not (n.offered | n.asked) & bit:
             # The offer was withdrawn by a Have that crossed it: nothing will come.
             self._state.send(n.id, wire.Stop(frame.chunk))
@@ -141,7 +144,7 @@ class Sender:
             state.send(n.id, wire.Stop(frame.chunk))
 
     def declined(self, n: Neighbour, frame: wire.Decline) -> None:
-        self._moved(n)
+        self._answered(n)
         if frame.why == wire.BUSY:
             n.credit = False
         bit = 1 << frame.chunk
@@ -186,6 +189,8 @@ class Sender:
             self._recent.append(n.took)
             del self._recent[:-RECENT]
             self._state.late_after = max(MIN_LATE, LATE_TIMES * self._usual())
+            self._pace.ended(self._state.now)
+            self._state.slots = self._pace.slots
             self._moved(n)
             n.sent |= bit
             # Until its HAVE comes it would look as if it still lacked the chunk. Its slot has been free
@@ -234,6 +239,13 @@ class Sender:
     def _usual(self) -> float:
         """The median of the last streams' times."""
         return sorted(self._recent)[len(self._recent) // 2]
+
+    def _answered(self, n: Neighbour) -> None:
+        """``n`` said something that an offer is answered with."""
+        if n.offered_at is not None:
+            self._pace.answered(self._state.now - n.offered_at)
+            n.offered_at = None
+        self._moved(n)
 
     def _moved(self, n: Neighbour) -> None:
         """``n`` answered, or took what we sent."""

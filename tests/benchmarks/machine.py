@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 TICK = 1.0 / os.sysconf("SC_CLK_TCK")
 KERNEL_THREAD = 0x00200000  # PF_KTHREAD of linux/sched.h
 PAGE = os.sysconf("SC_PAGE_SIZE")
-EVERY = 0.5
+EVERY = 1.0
 """Seconds between samples; moments in between are interpolated."""
 
 YOUNG = 4

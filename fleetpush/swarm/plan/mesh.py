@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from fleetpush.swarm.picker import Rng
 
 DEGREE = 8
+MANY, DEGREE_OF_MANY = 64, 16
+"""Among so many hosts: the more there are, the longer a chunk is under way, and the oftener a neighbour has
+nothing that one lacks. Few hosts do as well with fewer messages."""
+
 IN_RACK, OUT_OF_RACK = 12, 8
 """Where there are racks, in the place of a degree of 8: each chunk comes into a rack by one host alone."""
 
@@ -51,6 +55,7 @@ class Mesh:
     ) -> None:
         self._grows = degree is not None or chunks >= FEW_CHUNKS
         """Whether more links than a newcomer makes are worth their handshakes."""
+        self._widens = degree is None and chunks >= FEW_CHUNKS
         self._degree = degree or (DEGREE if chunks >= FEW_CHUNKS else FEW_DEGREE)
         self._in_turn = tuple(origins)
         self._origins = frozenset(origins)
@@ -136,7 +141,8 @@ class Mesh:
     def _goals(self) -> tuple[int, int]:
         """How many neighbours a host should have inside its rack and outside."""
         if self._several < 2:
-            return self._degree, 0
+            many = self._widens and len(self._racks) >= MANY
+            return (DEGREE_OF_MANY if many else self._degree), 0
         return IN_RACK * self._degree // DEGREE, OUT_OF_RACK * self._degree // DEGREE
 
     def _mend(self, peers: list[str]) -> None:
