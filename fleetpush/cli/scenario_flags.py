@@ -173,7 +173,7 @@ Slots = Annotated[
     option(
         "--slots",
         metavar="U",
-        help="Uploads offered or under way at once, in bundles of 256 KiB.",
+        help="Uploads offered or under way at once, at first, in bundles of 384 KiB.",
         rich_help_panel=KNOBS,
     ),
 ]
@@ -182,7 +182,7 @@ Credit = Annotated[
     option(
         "--credit",
         metavar="R",
-        help="Chunks coming in at once, in bundles of 256 KiB.",
+        help="Chunks coming in at once, at first, in bundles of 384 KiB.",
         rich_help_panel=KNOBS,
     ),
 ]

@@ -25,7 +25,8 @@ class Scenario:
 
     ``rate`` is what each host sends and receives at once, ``latency`` one hop's, one way: a hop leads from
     one queue to the next, so there is one between hosts of a rack and three between racks.
-    ``slots`` (u) and ``credit`` (R) count bundles of chunks; None leaves them, and ``degree``, to the plan.
+    ``slots`` (u) and ``credit`` (R), as they are at first, count bundles; None leaves them, and ``degree``,
+    to the plan.
     """
 
     hosts: int = 100
