@@ -21,8 +21,8 @@ IDLE_CHUNK_TIMES = 2
 MIN_LATE = 0.25
 """Seconds: nor late sooner than this."""
 
-LATE_AT_END, MIN_LATE_AT_END = 2, 0.05
-"""The same once nothing else is missing: then it alone is waited for, and to have it twice costs little."""
+LATE_AT_END = 2
+"""The same once nothing else is missing: then it alone is waited for."""
 
 RECENT = 16
 
@@ -53,7 +53,8 @@ class Reservations:
         """When something last came from each."""
         self._sources: dict[int, list[Inbound]] = {}
         self._recent: list[float] = []
-        self._usual = 0.0
+        self.usual = 0.0
+        """The median of the last transfers' seconds; 0 before there was one."""
 
     def __iter__(self) -> Iterator[Inbound]:
         for sources in self._sources.values():
@@ -106,26 +107,20 @@ class Reservations:
                 took = now - inbound.since
                 self._recent.append(took)
                 del self._recent[:-RECENT]
-                self._usual = sorted(self._recent)[len(self._recent) // 2]
+                self.usual = sorted(self._recent)[len(self._recent) // 2]
         return [i.peer for i in sources if i.peer != peer], took
-
-    @property
-    def usual(self) -> float:
-        """The median of the last transfers' seconds; 0 before there was one."""
-        return self._usual
 
     def chunk_time(self) -> float:
         """Median seconds of the last transfers, never under 50 ms."""
-        return max(0.05, self._usual)
+        return max(0.05, self.usual)
 
-    def late_after(self, *, at_end: bool = False) -> float:
+    def late_after(self, times: int = LATE_CHUNK_TIMES) -> float:
         """Seconds after which a transfer is late; without end before there was one."""
-        times, least = (LATE_AT_END, MIN_LATE_AT_END) if at_end else (LATE_CHUNK_TIMES, MIN_LATE)
-        return max(least, times * self._usual) if self._recent else inf
+        return max(MIN_LATE, times * self.usual) if self._recent else inf
 
-    def late(self, now: float, *, at_end: bool = False) -> list[Inbound]:
+    def late(self, now: float, times: int = LATE_CHUNK_TIMES) -> list[Inbound]:
         """Those that take so many times as long as usual, and those that can be expected to."""
-        limit = now - self.late_after(at_end=at_end)
+        limit = now - self.late_after(times)
         return [i for i in self if i.slow or i.since <= limit]
 
     def stall_after(self) -> float:

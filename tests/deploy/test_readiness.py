@@ -226,16 +226,18 @@ def probed(number, rack=""):
     return ProbedHost(number, place)
 
 
+USUAL = {
+    "python": "3.9.1",
+    "address": "10.0.0.1",
+    "inside": "::1",
+    "port": 1,
+    "dest": "d",
+    "free": 1,
+}
+
+
 def greet(host, **said):
-    usual = {
-        "python": "3.9.1",
-        "address": "10.0.0.1",
-        "inside": "::1",
-        "port": 1,
-        "dest": "d",
-        "free": 1,
-    }
-    host.heard({"is": "hello", "time": time.time(), **usual, **said})
+    host.heard({"is": "hello", "time": time.time(), **USUAL, **said})
     return fitness([host])[0]
 
 
@@ -273,15 +275,7 @@ def test_a_clock_that_is_behind():
 )
 def test_a_host_that_says_nonsense_fails_alone(message):
     host = probed(0)
-    usual = {
-        "python": "3.9.1",
-        "address": "10.0.0.1",
-        "inside": "::1",
-        "port": 1,
-        "dest": "d",
-        "free": 1,
-    }
-    host.heard({**usual, "time": "x", **message} if message["is"] == "hello" else message)
+    host.heard({**USUAL, "time": "x", **message} if message["is"] == "hello" else message)
     assert host.failure.slug == "bad_agent"
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from fleetpush.deploy.said import LARGEST
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-LARGEST = 1 << 50
 
 
 def _text(value: object) -> bool:
