@@ -41,8 +41,9 @@ TOLD_AT_ONCE = 2
 RESHUFFLE = 5.0
 """Seconds after which a link is given up for another."""
 
-SILENCE = 15.0
-"""Seconds without a word over a standing link, after which a peer is suspected: it may be frozen."""
+QUIET, SILENCE = 5.0, 15.0
+"""Seconds without a word over a standing link, after which a peer is asked for one, and after which it is
+suspected: it may be frozen."""
 
 AVOID = 5.0
 """Seconds before somebody that could not be dialled is dialled again."""
@@ -118,6 +119,8 @@ class Gossip:
         self._fed_at = self._useful_at = 0.0
         """When a neighbour in our rack, and when any, last had something that we lack."""
         self._barred: set[str] = set()
+        self._asked: set[str] = set()
+        """Neighbours that wait for a word from us."""
         self._turn: list[str] = []
         """Neighbours that are to hear from us, the last one next."""
         self._reshuffle_at = RESHUFFLE * (1 + rng.random())
@@ -242,7 +245,7 @@ class Gossip:
         if peer not in self._heard_at or not isinstance(frame, wire.Gossip):
             return
         try:
-            parting, hungry, found = rumours.unpacked(frame.payload, self.cells)
+            mood, found = rumours.unpacked(frame.payload, self.cells)
         except RemoteProtocolError as error:
             self._bar(Barred(peer), now)
             self._out.append(events.DropPeer(peer, f"sent {error}"))
@@ -250,17 +253,26 @@ class Gossip:
         self._heard_at[peer] = now
         for said in found:
             self.members.hear(said, peer, now)
-        (self._hungry.add if hungry else self._hungry.discard)(peer)
+        (self._hungry.add if mood.hungry else self._hungry.discard)(peer)
         self._reflow(peer)
-        if parting:
+        if mood.asking:
+            self._asked.add(peer)
+        if mood.parting:
             self._parting.add(peer)
             self._out.append(Close(peer))
 
     def _send(self, peer: str) -> None:
         """Tells ``peer`` what is newest."""
-        hungry = self._fed_at < self._now - HUNGRY_AFTER and not self._trade.complete
-        payload = self._teller.message(peer, parting=peer in self._parting, hungry=hungry)
-        self._out.append(events.Send(peer, wire.Gossip(payload)))
+        now = self._now
+        mood = rumours.Mood(
+            parting=peer in self._parting,
+            hungry=self._fed_at < now - HUNGRY_AFTER and not self._trade.complete,
+            asking=self._is_quiet(peer, now),
+        )
+        self._out.append(events.Send(peer, wire.Gossip(self._teller.message(peer, mood))))
+
+    def _is_quiet(self, peer: str, now: float) -> bool:
+        return now - self._heard_at[peer] >= QUIET
 
     # -- time
 
@@ -271,7 +283,7 @@ class Gossip:
         self._look_after(now)
         self._shed(now)
         self._seek(now)
-        for peer in [peer for peer in members.accused if peer in self._heard_at]:
+        for peer in self._in_a_hurry(now):
             self._send(peer)
         for _ in range(min(TOLD_AT_ONCE, len(self._heard_at))):
             self._send(self._next_in_turn())
@@ -285,6 +297,13 @@ class Gossip:
             self._useful_at = now
         if not self._seat.rack or any(map(self._choice.is_near, useful)):
             self._fed_at = now
+
+    def _in_a_hurry(self, now: float) -> list[str]:
+        """Neighbours that are not to wait for their turn: who is to answer a suspicion, asks us for a word,
+        or is to be asked for one. Each of them once a period, whatever it sends."""
+        waiting, self._asked = self._asked, set()
+        waiting.update(self.members.accused)
+        return [peer for peer in self._heard_at if peer in waiting or self._is_quiet(peer, now)]
 
     def _next_in_turn(self) -> str:
         """Of the neighbours, of which there are some."""

@@ -24,7 +24,7 @@ MAX_INCARNATION = (1 << 32) - 1
 
 _HEAD = Struct("!BIHHHBB")
 _SUSPECT = 1
-_PARTING, _HUNGRY = 1, 2
+_PARTING, _HUNGRY, _ASKING = 1, 2, 4
 
 
 class Rumour(Record):
@@ -49,6 +49,22 @@ class Rumour(Record):
         self.suspect = suspect
         self.has = has
         self.seat = seat
+
+
+class Mood(Record):
+    """What a message says beside its rumours. ``parting``: close the link that it comes by; ``hungry``: the
+    sender's rack lacks what nobody brings; ``asking``: it has heard nothing for long, and waits for a word.
+    """
+
+    __slots__ = ("asking", "hungry", "parting")
+
+    def __init__(self, parting: bool = False, hungry: bool = False, asking: bool = False) -> None:
+        self.parting = parting
+        self.hungry = hungry
+        self.asking = asking
+
+
+CALM = Mood()
 
 
 class Cells:
@@ -88,12 +104,9 @@ def packed(rumour: Rumour, cells: Cells) -> bytes:
     return head + peer + address + bitfield.to_bytes(rumour.has, cells.count)
 
 
-def message(rumours: list[bytes], *, parting: bool = False, hungry: bool = False) -> bytes:
-    """A message of as many of ``rumours`` (packed) as fit.
-
-    ``parting``: close the link that this comes by. ``hungry``: the sender's rack lacks what nobody brings.
-    """
-    flags = (_PARTING if parting else 0) | (_HUNGRY if hungry else 0)
+def message(rumours: list[bytes], mood: Mood = CALM) -> bytes:
+    """A message of as many of ``rumours`` (packed) as fit, said in that ``mood``."""
+    flags = (mood.parting and _PARTING) | (mood.hungry and _HUNGRY) | (mood.asking and _ASKING)
     parts, size = [bytes((flags,))], 1
     for rumour in rumours:
         size += len(rumour)
@@ -103,9 +116,9 @@ def message(rumours: list[bytes], *, parting: bool = False, hungry: bool = False
     return b"".join(parts)
 
 
-def unpacked(payload: bytes, cells: Cells) -> tuple[bool, bool, list[Rumour]]:
-    """Whether the sender parts with us, whether it is hungry, and its rumours. Raises RemoteProtocolError."""
-    if not 0 < len(payload) <= MAX_GOSSIP or payload[0] > _PARTING | _HUNGRY:
+def unpacked(payload: bytes, cells: Cells) -> tuple[Mood, list[Rumour]]:
+    """What the sender says of itself and us, and its rumours. Raises RemoteProtocolError."""
+    if not 0 < len(payload) <= MAX_GOSSIP or payload[0] > _PARTING | _HUNGRY | _ASKING:
         raise RemoteProtocolError("a gossip message that makes no sense")
     found: list[Rumour] = []
     at, end = 1, len(payload)
@@ -124,4 +137,5 @@ def unpacked(payload: bytes, cells: Cells) -> tuple[bool, bool, list[Rumour]]:
             found.append(Rumour(peer, address, incarnation, bool(flags), mask, seat=seat))
     except (struct_error, ValueError):
         raise RemoteProtocolError("a rumour of the wrong size or of what does not exist") from None
-    return bool(payload[0] & _PARTING), bool(payload[0] & _HUNGRY), found
+    flags = payload[0]
+    return Mood(bool(flags & _PARTING), bool(flags & _HUNGRY), bool(flags & _ASKING)), found

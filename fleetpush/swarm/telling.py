@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from fleetpush.swarm.members import Members
-    from fleetpush.swarm.rumour import Cells
+    from fleetpush.swarm.rumour import Cells, Mood
     from fleetpush.swarm.seat import Seat
 
     class Holder(Protocol):
@@ -51,7 +51,7 @@ class Teller:
         self._members = members
         self._cells = cells
 
-    def message(self, peer: str, *, parting: bool, hungry: bool) -> bytes:
+    def message(self, peer: str, mood: Mood) -> bytes:
         """The next one for ``peer``."""
         members = self._members
         has = self._cells.of(self._holder.have)
@@ -68,7 +68,7 @@ class Teller:
             if member is not None and member.state != DEAD and member.id not in told:
                 told.add(member.id)
                 parts.append(members.packed(member))
-        return rumour.message(parts, parting=parting, hungry=hungry)
+        return rumour.message(parts, mood)
 
     def _newest(self, books: dict[str, int], most: int, told: set[str]) -> list[bytes]:
         """The newest rumours of ``books`` that are not in ``told`` yet."""
