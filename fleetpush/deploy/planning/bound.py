@@ -156,10 +156,10 @@ def _racks(network: Network, content: Content) -> Iterator[Limit]:
         yield worst
 
 
-def few(names: Sequence[str]) -> str:
+def few(names: Sequence[str], letters: int = FEW) -> str:
     """``names`` in a few words."""
     folded = fold(names)
-    if len(folded) <= FEW:
+    if len(folded) <= letters:
         return folded
     return f"{len(names):,} hosts, {names[0]} among them"
 
