@@ -24,6 +24,10 @@ class Reading(NamedTuple):
     until: float
     carried: dict[str, Carried]
 
+    @property
+    def middle(self) -> float:
+        return (self.at + self.until) / 2
+
 
 class Span(NamedTuple):
     """``count`` bytes within ``seconds``."""
