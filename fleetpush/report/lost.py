@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fleetpush.deploy.planning.bound import few
+from fleetpush.inventory.nodeset import fold
 from fleetpush.report.quantities import duration, hosts, percent, rate
 from fleetpush.report.sanitise import clean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fleetpush.deploy.results import LostTime
 
 COLUMNS = 65
@@ -53,12 +55,19 @@ def lost_time(lost: LostTime) -> str:
 
 def _where(lost: LostTime) -> str:
     if lost.racks:
-        folded = clean(few(lost.racks, LETTERS))
+        folded = clean(_few(lost.racks))
         named = folded if folded.startswith("rack") else f"rack {folded}"
         return f"{named} ({hosts(len(lost.hosts))})"
     if lost.hosts:
-        return clean(few(lost.hosts, LETTERS))
+        return clean(_few(lost.hosts))
     return "this machine"
+
+
+def _few(names: Sequence[str]) -> str:
+    folded = fold(names)
+    if len(names) == 1 or len(folded) <= LETTERS:
+        return folded
+    return f"{len(names):,} like {names[0]}"
 
 
 def _fitting(fact: str, beside: str, reason: str) -> str:

@@ -1,7 +1,7 @@
 """Whether --bwlimit and --host-bwlimit hold, and are used, by the bytes counted on the cables.
 
-    .venv/bin/python -m tests.benchmarks.limits [--hosts 15] [--rate 100mbit] [--size 50M]
-        [--topology mesh,tree] [--bwlimit 2M,5M,10M] [--host-bwlimit 2M,5M,10M] [--runs 3] [--json FILE]
+    .venv/bin/python -m tests.benchmarks.limits [--hosts 15] [--rate 100mbit] [--size 100M]
+        [--topology mesh,tree] [--bwlimit 4M,10M] [--host-bwlimit 4M,10M] [--runs 3] [--json FILE]
 
 of limit: the rate of the busiest cable that the limit is about, headers included, while the middle eight
 tenths of its bytes went over it (median: of the median host's). peak: the most that went over any of them
@@ -129,11 +129,11 @@ def _arguments() -> argparse.Namespace:
         formatter_class=argparse.RawTextHelpFormatter,
     )
     add_layout_arguments(parser, hosts=15, rate="100mbit")
-    parser.add_argument("--size", default="50M")
+    parser.add_argument("--size", default="100M")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--topology", default="mesh,tree", metavar="NAME[,NAME]")
-    parser.add_argument("--bwlimit", default="2M,5M,10M", metavar="RATES")
-    parser.add_argument("--host-bwlimit", default="2M,5M,10M", metavar="RATES")
+    parser.add_argument("--bwlimit", default="4M,10M", metavar="RATES")
+    parser.add_argument("--host-bwlimit", default="4M,10M", metavar="RATES")
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser.parse_args()
 

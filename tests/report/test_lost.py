@@ -43,7 +43,7 @@ def test_of_rates_and_a_reason_the_reason_stays(held_by):
 def test_names_that_cannot_be_folded_are_counted():
     names = tuple(f"{word}.example.org" for word in ("alpha", "bravo", "charlie", "delta"))
     line = lost_time(LostTime("last_hosts", 2.0, hosts=names))
-    assert line == "2.00s from half of the hosts to the last, 4 hosts, alpha.example.org among them"
+    assert line == "2.00s from half of the hosts to the last, 4 like alpha.example.org"
 
 
 def test_nothing_in_a_name_drives_a_terminal():

@@ -156,10 +156,10 @@ def _racks(network: Network, content: Content) -> Iterator[Limit]:
         yield worst
 
 
-def few(names: Sequence[str], letters: int = FEW) -> str:
+def few(names: Sequence[str]) -> str:
     """``names`` in a few words."""
     folded = fold(names)
-    if len(folded) <= letters:
+    if len(folded) <= FEW:
         return folded
     return f"{len(names):,} hosts, {names[0]} among them"
 
