@@ -98,10 +98,10 @@ def _held_up(worst: Passage, everyone: Sequence[Passage]) -> tuple[str, float | 
         for step in own
     }
     step = max(own, key=lambda step: own[step] - usual[step], default="")
+    if step and own[step] - usual[step] < LEAST / 2:  # most of them were late
+        step = max(own, key=lambda step: own[step])
     if not step or own[step] < LEAST / 2:
         return "", None
-    if own[step] - usual[step] < LEAST / 2:  # it was the same for all of them
-        step = max(own, key=lambda step: own[step])
     return step, own[step]
 
 

@@ -103,6 +103,12 @@ def test_who_came_late_is_named_with_the_step_that_took_so_long():
     assert lost_time(lost) == "19.1s until node[8-9] joined: 20.0s to start an agent"
 
 
+def test_the_step_is_told_where_most_hosts_were_late_by_it():
+    late = {"greeted": 20.4, "ready": 20.9, "joined": 20.9, "complete": 30.0, "verified": 30.1}
+    (lost,) = diagnose(run(*(passage(n, **late) for n in range(2, 10))))
+    assert (lost.held_by, lost.held_s) == ("agent", pytest.approx(20.0))
+
+
 def test_hosts_that_all_connected_one_after_another_are_late_by_that():
     hosts = [
         passage(n, calling=0.1, connected=3.0 * n, greeted=3.0 * n + 0.1, ready=3.0 * n + 0.2)
