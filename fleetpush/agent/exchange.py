@@ -10,6 +10,7 @@ import sys
 from time import sleep
 
 from fleetpush.agent.chance import Chance
+from fleetpush.agent.figures import Figures
 from fleetpush.agent.kept import SETTLE
 from fleetpush.agent.listening import listen, ssh_connection
 from fleetpush.agent.making import make_store, make_talker, open_source, policy_of
@@ -80,7 +81,7 @@ class Exchange:
             "contacts": self._meet,
         }
         self._flushed_at = 0
-        self._told: tuple[int, ...] = ()
+        self._figures = Figures(loop, control, manifest)
         self._told_reading_at = 0.0
         self._node: Node | None = None
         self._place = ""
@@ -367,18 +368,8 @@ class Exchange:
         self._loop.call_later(max(LOOK_EVERY, self._config["report_every"]), self._look)
 
     def _report(self, *, final: bool = False) -> None:
-        """Figures since the start, when they have changed."""
-        if self._node is None or self._peer is None or self._store is None:
-            return
-        received, sent, cross = self._node.wire_bytes()
-        done = self._manifest.size_of(self._peer.have)
-        content = self._node.content_in, self._node.content_out
-        figures = (done, received, sent, *content, self._node.links(), cross, self._store.reused)
-        if figures == self._told and not final:
-            return
-        self._told = figures
-        names = ("done", "in", "out", "content_in", "content_out", "links", "cross", "reused")
-        self._control.say({"is": "progress", **dict(zip(names, figures))})
+        if self._node is not None and self._peer is not None and self._store is not None:
+            self._figures.tell(self._node, self._peer, self._store, final=final)
 
     def _write_behind(self) -> None:
         if self._is_origin or self._node is None or self._settled:

@@ -11,6 +11,7 @@ import fleetpush
 from fleetpush.deploy.channel import AgentChannel
 from fleetpush.deploy.member import ORIGIN
 from fleetpush.deploy.progress import HostPhase
+from fleetpush.deploy.said import told_every
 from fleetpush.deploy.sharing import shared
 from fleetpush.deploy.walk import means_contents, on_hosts
 from fleetpush.errors import HostError, HostFailure
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 
 HELLO_WITHIN = 60.0
 """Seconds that a slow host may take to start a Python."""
-
-REPORTS_A_SECOND = 400
-"""Progress messages that all agents together may send in a second."""
 
 
 def stamp_now() -> str:
@@ -115,7 +113,7 @@ class Enlistment:
             "group": self._options.group,
             "notes": self._memory is not None,
             "delete": what_to_delete(self._options),
-            "report_every": max(1.0, hosts / REPORTS_A_SECOND),
+            "report_every": told_every(hosts),
         }
         self._have_source.set()
 

@@ -15,6 +15,7 @@ from fleetpush.deploy.said import (
     note_of,
     port_in,
     sentence_in,
+    spent_in,
     text_in,
 )
 from fleetpush.deploy.variables import DeclaredRates
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fleetpush.deploy.channel import Channel
+    from fleetpush.deploy.said import Spent
     from fleetpush.remote.connection import Connection
     from fleetpush.swarm.manifest import Manifest
 
@@ -51,14 +53,19 @@ class Figures:
         "received",
         "reused",
         "sent",
+        "spent",
     )
 
     def __init__(self) -> None:
         self.done = self.received = self.sent = self.content_in = self.content_out = 0
         self.links = self.cross = self.reused = 0
+        self.spent: Spent | None = None
+        """Until it had everything; an origin's until it left."""
 
     def take(self, message: dict[str, Any]) -> None:
         """Raises ValueError for anything but counts."""
+        if "spent" in message and self.spent is None:
+            self.spent = spent_in(message)
         names = {
             "done": "done",
             "in": "received",

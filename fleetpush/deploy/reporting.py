@@ -9,10 +9,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy import progress
+from fleetpush.deploy.diagnosis.rules import diagnose
+from fleetpush.deploy.diagnosis.witness import Witness
 from fleetpush.deploy.planning.bound import Content
 from fleetpush.deploy.planning.hindsight import bound_of_run
 from fleetpush.deploy.progress import HostPhase
 from fleetpush.deploy.results import FileSum, HostStatus, RunReport, Timing, Traffic
+from fleetpush.deploy.said import told_every
 from fleetpush.deploy.topology import choose_topology
 from fleetpush.deploy.verdict import RateGauge, exit_code
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from fleetpush.deploy.options import DeployOptions
     from fleetpush.deploy.origins.here import Origins
     from fleetpush.deploy.progress import Level, Observer
-    from fleetpush.deploy.results import HostResult
+    from fleetpush.deploy.results import HostResult, LostTime
     from fleetpush.deploy.source import Source
     from fleetpush.errors import HostFailure
 
@@ -53,6 +56,7 @@ class Chronicle:
         self._names: dict[str, str] = {}
         """Of the peers, as the operator knows them."""
         self._notes: Counter[str] = Counter()
+        self._witness = Witness()
 
     def at(self) -> float:
         """Seconds since the run began."""
@@ -107,6 +111,8 @@ class Chronicle:
     def heard(self, member: Member, kind: str, message: dict[str, Any]) -> None:
         """``member`` said or did something."""
         at = self.at()
+        if kind == "phase":
+            self._witness.entered(member, at)
         if kind == "connected":
             member.connected_at = at
         elif kind == "progress":
@@ -137,6 +143,7 @@ class Chronicle:
 
     def _progress(self, member: Member, at: float) -> None:
         figures = member.figures
+        self._witness.progressed(member, at, self._size)
         rate_in = self._gauge.add(f"{member.peer} in", figures.content_in, at)
         rate_out = self._gauge.add(f"{member.peer} out", figures.content_out, at)
         if member.is_origin:
@@ -199,6 +206,7 @@ class Chronicle:
         if source is not None and code not in (130, 143):
             await asyncio.to_thread(source.sums.wait, SUMS_WITHIN)
         manifest = source.manifest if source else None
+        timing = self._timing(members, results, source, origins)
         report = RunReport(
             run_id=self._run_id,
             command="deploy",
@@ -213,13 +221,11 @@ class Chronicle:
             chunks=manifest.chunks if manifest else 0,
             files=_sums(source),
             results=results,
-            timing=replace(
-                self._timing(members, results, source, origins),
-                activation_spread_s=activation.spread,
-            ),
+            timing=replace(timing, activation_spread_s=activation.spread),
             traffic=_traffic(members, origins.members),
             error=_why_over(origin_failure) or activation.held_back,
             origins=origins.results(),
+            lost_time=self._lost_time(members, results, origins, timing),
         )
         self._tell(progress.RunFinished(self.at(), report))
         return report
@@ -253,17 +259,41 @@ class Chronicle:
             total_s=self.at(),
         )
 
+    def _lost_time(
+        self,
+        members: Sequence[Member],
+        results: Sequence[HostResult],
+        origins: Origins,
+        timing: Timing,
+    ) -> tuple[LostTime, ...]:
+        if self._first_block_at is None or timing.makespan_s is None or timing.bound_s is None:
+            return ()
+        pairs = zip(members, results, strict=True)
+        evidence = self._witness.evidence(
+            [member for member, result in pairs if result.status is HostStatus.VERIFIED],
+            origins.members,
+            began=self._first_block_at,
+            makespan=timing.makespan_s,
+            bound=timing.bound_s,
+            size=self._size,
+            bwlimit=self._options.bwlimit,
+            told_every=told_every(len(members)),
+        )
+        return diagnose(evidence)
+
     def _bound(
         self, members: Sequence[Member], results: Sequence[HostResult], source: Source, origins: int
     ) -> tuple[float | None, str]:
         by_status: dict[HostStatus, list[Member]] = {status: [] for status in HostStatus}
         for member, result in zip(members, results, strict=True):
             by_status[result.status].append(member)
+        fresh = by_status[HostStatus.VERIFIED]
+        seen = self._witness.best_rate(fresh, self._first_block_at or 0.0, self._size)
         return bound_of_run(
-            by_status[HostStatus.VERIFIED],
+            fresh,
             by_status[HostStatus.ALREADY_PRESENT],
             self._options,
-            self._gauge.best,
+            max(self._gauge.best, seen),
             Content(source.manifest.size, source.manifest.chunks),
             origins=origins,
         )

@@ -94,6 +94,44 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class LostTime:
+    """Where ``seconds`` of the time beyond the bound went, by what was measured; None for what says nothing.
+
+    ``cause``: late_hosts, slow_hosts, proving, origin, origin_copies, processor, disk, quiet or last_hosts;
+    ``held_by``: turn, connecting, agent, reading or admission of late hosts, else processor, whole_core,
+    disk, over_ssh, paused or bwlimit, "" where no figure says (README, "Where the time went").
+    """
+
+    cause: str
+    seconds: float
+    hosts: tuple[str, ...] = ()
+    racks: tuple[str, ...] = ()
+    """Those that ``hosts`` are all of."""
+    rate: float | None = None
+    """Bytes a second."""
+    usual_rate: float | None = None
+    """Half of the hosts had that or more."""
+    usual_s: float | None = None
+    copies: float | None = None
+    held_by: str = ""
+    held_s: float | None = None
+    share: float | None = None
+    """Of an agent's time."""
+    from_s: float | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        lists = {"hosts": list(self.hosts), "racks": list(self.racks)}
+        return {**found, **lists, "held_by": self.held_by or None}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Raises KeyError, TypeError or ValueError for what is none."""
+        lists = {name: tuple(document[name]) for name in ("hosts", "racks")}
+        return cls(**{**document, **lists, "held_by": document["held_by"] or ""})
+
+
+@dataclass(frozen=True, slots=True)
 class OriginResult:
     """A host that the sources lay on. ``status``: sent, left_out (before a byte moved) or lost (later).
 
@@ -131,6 +169,8 @@ class RunReport:
     """Why the whole run failed, if it did (a changed source, an internal error)."""
     origins: tuple[OriginResult, ...] = ()
     """Where sources are on hosts."""
+    lost_time: tuple[LostTime, ...] = ()
+    """Of a run that took much longer than its bound; the most first."""
 
     def count(self, *statuses: HostStatus) -> int:
         return sum(1 for r in self.results if r.status in statuses)
@@ -185,6 +225,7 @@ class RunReport:
                 "cross_rack_bytes": self.traffic.cross_rack_bytes,
                 "control_bytes": self.traffic.control_bytes,
             },
+            "lost_time": [lost.as_json() for lost in self.lost_time],
             "origins": [_origin_json(origin) for origin in self.origins],
             "results": [_result_json(r) for r in self.results],
         }
@@ -208,6 +249,7 @@ class RunReport:
             traffic=Traffic(**document["traffic"]),
             error=document["error"] or "",
             origins=tuple(map(_origin_of, document.get("origins", ()))),
+            lost_time=tuple(map(LostTime.from_json, document.get("lost_time", ()))),
         )
 
 

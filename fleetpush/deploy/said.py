@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from typing import Any
+from typing import Any, NamedTuple
 
 NOTE = 5
 """Numbers that a file is known again by."""
@@ -14,11 +14,34 @@ LARGEST = 1 << 50
 LONGEST = 2000
 """Letters of a sentence that are kept."""
 
+REPORTS_A_SECOND = 400
+"""Progress messages that all agents together may send in a second."""
+
 KINDS = (
     *("hello", "reading", "note", "ready", "progress", "began", "complete", "verified"),
     *("activated", "kept", "failed", "dropped", "edge_failed", "owns", "beat", "bye"),
 )
 """Whatever an agent that takes part in an exchange has to say."""
+
+
+class Spent(NamedTuple):
+    """Of the thread in which an agent moves content, since its first block: ``wall`` seconds in all, of which
+    it ran, was ready and waited for a processor, and was held in a call that did not return, by the disk
+    mostly. Where its system does not tell the last two, they are 0."""
+
+    wall: float
+    ran: float
+    queued: float
+    held: float
+
+    def share(self, seconds: float) -> float:
+        """Of all; 0 where too little was measured to say."""
+        return min(1.0, seconds / self.wall) if self.wall >= 0.25 else 0.0
+
+
+def told_every(hosts: int) -> float:
+    """Seconds between two words of an agent about its progress, in a fleet of so many."""
+    return max(1.0, hosts / REPORTS_A_SECOND)
 
 
 def count_in(message: dict[str, Any], key: str) -> int:
@@ -27,6 +50,14 @@ def count_in(message: dict[str, Any], key: str) -> int:
     if type(value) is not int or not 0 <= value < LARGEST:
         raise ValueError(f"{key} is no count")
     return value
+
+
+def spent_in(message: dict[str, Any]) -> Spent:
+    """The times that an agent sent in milliseconds. Raises ValueError."""
+    values = message["spent"]
+    if not isinstance(values, list) or len(values) != len(Spent._fields):
+        raise ValueError("what it spent is no list of times")
+    return Spent(*(count_in({"spent": value}, "spent") / 1000 for value in values))
 
 
 def text_in(message: dict[str, Any], key: str) -> str:

@@ -51,6 +51,8 @@ class Loop:
         self._soon: deque[Callable[[], None]] = deque()
         self._running = False
         self._thread = 0
+        self.slept = 0.0
+        """Seconds in which there was nothing to do."""
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -100,7 +102,9 @@ class Loop:
         self._thread = threading.get_ident()
         self._running = True
         while self._running:
-            found = self._poller.poll(self._timeout())
+            timeout, began = self._timeout(), monotonic()
+            found = self._poller.poll(timeout)
+            self.slept += monotonic() - began
             for fd, ready, (mask, callback) in [(fd, r, self._wanted[fd]) for fd, r in found]:
                 wanted = self._wanted.get(fd)
                 # An earlier callback of this round may have closed it, or given its number to another.

@@ -74,6 +74,7 @@ class Node:
         self._starved: dict[int, set[str]] = {}
         """Peers whose stream waits for the next block of a chunk."""
         self._throttled = False
+        self._turn = 0
 
     # -- the agent's side
 
@@ -378,7 +379,11 @@ class Node:
 
     def _release(self) -> None:
         self._throttled = False
+        waiting = [s for s in self.edges.sessions.values() if s.streams and s.data is not None]
+        # Each begins in its turn: the first has most of what the limit lets through.
+        self._turn += 1
+        begin = self._turn % len(waiting) if waiting else 0
         # A read that fails on the way ends this peer and with it every session.
-        for session in list(self.edges.sessions.values()):
+        for session in waiting[begin:] + waiting[:begin]:
             if session.streams and session.data is not None:
                 session.data.want_write()

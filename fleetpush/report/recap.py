@@ -15,6 +15,7 @@ from fleetpush.deploy.verdict import THRESHOLD
 from fleetpush.inventory.nodeset import fold
 from fleetpush.report.exit_status import meaning
 from fleetpush.report.failures import FailureGroups
+from fleetpush.report.lost import lost_time
 from fleetpush.report.quantities import duration, hosts, percent, rate, share, size
 from fleetpush.report.sanitise import clean
 
@@ -39,11 +40,19 @@ _STYLE = {
 def recap(report: RunReport) -> list[Text]:
     """The lines to print on stdout; their ``plain`` is what a pipe gets."""
     lines = [_title(report), *_statuses(report), Text("")]
-    lines += [_fact(name, value) for name, value in facts(report)]
+    lines += _facts(report)
     groups = FailureGroups.of(report)
     lines += _failures(groups)
     lines += _verdict(report, groups)
     return lines
+
+
+def _facts(report: RunReport) -> Iterable[Text]:
+    """A name is said once."""
+    before = ""
+    for name, value in facts(report):
+        yield _fact("" if name == before == "lost time" else name, value)
+        before = name
 
 
 def _title(report: RunReport) -> Text:
@@ -80,6 +89,8 @@ def facts(report: RunReport) -> Iterable[tuple[str, str]]:
         yield "bound", f"{duration(timing.bound_s)}{source}"
     if timing.ratio is not None:
         yield "ratio", f"{timing.ratio:.2f} times the bound"
+    for lost in report.lost_time:
+        yield "lost time", lost_time(lost)
     yield from _sent(report)
     yield from _reused(report)
     for names, why in served_over_ssh(report):

@@ -81,7 +81,7 @@ def main() -> int:
     contestants = [*_ours(options), *_rivals(options.rivals)]
     least = size(options.size) / layout.rate
     with RatedFleet(layout) as fleet:
-        source = _source(fleet, size(options.size))
+        source = fresh_source(fleet, size(options.size))
         print(f"{options.hosts} hosts, F/B = {least:.2f} s; load {os.getloadavg()[0]:.1f}")
         runs = _take_turns(fleet, contestants, source, options, least)
     found = table.medians(runs, least, options.hosts - options.kill)
@@ -142,7 +142,8 @@ def _rivals(names: Sequence[str]) -> list[Runs]:
     return found
 
 
-def _source(fleet: RatedFleet, count: int) -> Path:
+def fresh_source(fleet: RatedFleet, count: int) -> Path:
+    """``count`` random bytes that the fleet's users may read."""
     path = fleet.root / "model.bin"
     with path.open("wb") as out:
         while count > 0:

@@ -11,7 +11,6 @@ Takes some twenty minutes and 0.5 GiB; ``--all`` adds 10,000 hosts, and an hour.
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import sys
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 from fleetpush.cli.values import link_rate
 from fleetpush.sim.outcome import Outcome, simulate
 from fleetpush.sim.scenario import Scenario
+from tests.benchmarks import table
 
 ROWS: dict[str, dict[str, Any]] = {
     "31/250": {"hosts": 31},
@@ -50,7 +50,7 @@ def main() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if options.json:
         documents = [{"row": name, **outcome.as_json()} for name, outcome in found.items()]
-        print(json.dumps({"rows": documents, "peak_rss_mib": peak}, indent=2))
+        print(table.as_json({"rows": documents, "peak_rss_mib": peak}))
     else:
         print(f"at most {peak:.0f} MiB")
     return 3 if any(outcome.lacking for outcome in found.values()) else 0

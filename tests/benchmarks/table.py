@@ -6,6 +6,8 @@ import json
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.benchmarks.provenance import made
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -94,7 +96,13 @@ def show_where_it_went(found: dict[str, dict[str, float]]) -> None:
 
 
 def save(path: Path, document: dict[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=2) + "\n")
+    """For ``results``: with where the figures come from."""
+    path.write_text(as_json(document) + "\n")
+
+
+def as_json(document: dict[str, Any]) -> str:
+    """The same, to be printed."""
+    return json.dumps({"made": made(), **document}, indent=2)
 
 
 def _cells(run: Run, least: float, good: str) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from fleetpush.cli.values import size as parse_size
+from tests.benchmarks import table
 from tests.fleet.sshd import SshdFleet, missing, sshd_fleet
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -220,7 +221,7 @@ def _used_bytes() -> int:
 
 def _show(figures: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(figures, indent=2))
+        print(table.as_json(figures))
         return
     for name, value in figures.items():
         print(f"{name:20} {value:.3f}" if isinstance(value, float) else f"{name:20} {value}")

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 from fleetpush.inventory.amounts import size
 from tests.benchmarks import table
 from tests.benchmarks.bound import Guest
+from tests.benchmarks.goals import UNTHROTTLED
 from tests.benchmarks.ours import Contestant
 from tests.benchmarks.rivals import RIVALS, RivalError
 from tests.benchmarks.table import Run
@@ -46,9 +47,6 @@ if TYPE_CHECKING:
 
 MEMORY = Path("/dev/shm")
 HEAD = ("", "makespan", "GB/s", "cpu-s/GB", "idle", "origin", "wall", "good")
-TARGETS = {"clear": 0.65, "tls": 1.0}
-"""Of the better rival's processor time."""
-
 FIGURES = ("cpu_s_per_gb", "makespan_s")
 
 
@@ -175,7 +173,7 @@ def _compare(
     found = {}
     for name in (name for name in medians if name not in rivals):
         ratios = found[name] = {key: medians[name][key] / better[key] for key in FIGURES}
-        target = TARGETS[name.split()[-1]]
+        target = UNTHROTTLED[name.split()[-1]]
         verdict = "reached" if ratios["cpu_s_per_gb"] <= target else "MISSED"
         print(
             f"{name:14} of the better rival: cpu-s/GB {ratios['cpu_s_per_gb']:.2f} "
@@ -250,7 +248,7 @@ def _words(text: str) -> list[str]:
 
 def _links(text: str) -> list[str]:
     words = _words(text)
-    if unknown := [word for word in words if word not in TARGETS]:
+    if unknown := [word for word in words if word not in UNTHROTTLED]:
         raise argparse.ArgumentTypeError(f"not {', '.join(unknown)}: tls, clear")
     return words
 

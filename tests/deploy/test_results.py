@@ -11,6 +11,7 @@ from fleetpush.deploy.results import (
     FileSum,
     HostResult,
     HostStatus,
+    LostTime,
     OriginResult,
     RunReport,
     Timing,
@@ -61,6 +62,16 @@ REPORTS = st.builds(
         ),
         max_size=2,
     ).map(tuple),
+    lost_time=st.lists(
+        st.builds(
+            LostTime,
+            seconds=st.floats(0, 1e9),
+            hosts=st.lists(st.text(), max_size=2).map(tuple),
+            rate=SECONDS,
+            held_by=st.text(),
+        ),
+        max_size=3,
+    ).map(tuple),
 )
 
 
@@ -68,8 +79,9 @@ REPORTS = st.builds(
 def test_json_gives_the_report_back(report):
     document = json.loads(json.dumps(report.as_json()))
     assert RunReport.from_json(document) == report
-    del document["origins"]  # as earlier versions wrote it
-    assert RunReport.from_json(document) == replace(report, origins=())
+    for name in ("origins", "lost_time"):  # as earlier versions wrote it
+        del document[name]
+    assert RunReport.from_json(document) == replace(report, origins=(), lost_time=())
 
 
 def test_what_is_counted_comes_from_the_results():

@@ -23,10 +23,12 @@ def skipped() -> bool:
     return bool(reason)
 
 
-def add_layout_arguments(parser: argparse.ArgumentParser) -> None:
+def add_layout_arguments(
+    parser: argparse.ArgumentParser, *, hosts: int = 31, rate: str = "50mbit"
+) -> None:
     """What ``layout_from`` reads."""
-    parser.add_argument("--hosts", type=int, default=31)
-    parser.add_argument("--rate", type=_rate, default=_rate("50mbit"), help="each way: 50mbit, 6M")
+    parser.add_argument("--hosts", type=int, default=hosts)
+    parser.add_argument("--rate", type=_rate, default=_rate(rate), help="each way: 50mbit, 6M")
     parser.add_argument("--slow", type=_slow, default=(0, 10.0), metavar="N:FACTOR")
     parser.add_argument("--racks", type=int, default=0)
     parser.add_argument("--oversubscription", type=float, default=4.0)

@@ -51,6 +51,19 @@ def test_limits_slow_down_and_lose_nothing():
         rig.close()
 
 
+def test_neighbours_share_what_a_limit_lets_through():
+    rig = Rig(80 * BLOCK)
+    try:
+        seed = rig.member("seed", seed=True, up_limit=10e6)
+        hosts = [rig.member(name) for name in ("a", "b", "c")]
+        for host in hosts:
+            rig.join(host, seed)
+        rig.until(lambda: any(host.completions for host in hosts))
+        assert min(host.node.content_in for host in hosts) > len(rig.data) / 2
+    finally:
+        rig.close()
+
+
 def test_a_limit_that_is_raised_counts_at_once():
     rig = Rig(40 * BLOCK)
     try:

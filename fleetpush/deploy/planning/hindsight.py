@@ -64,11 +64,15 @@ def bound_of_run(
 def _uniform(
     hosts: int, options: DeployOptions, observed: float, content: Content, origins: int
 ) -> tuple[float | None, str]:
-    """Every link as good as the best one seen, or as the limits let it be."""
-    limit = options.bwlimit or options.host_bwlimit
-    rate = Rate(limit, Grounds.LIMIT) if limit else Rate(observed, Grounds.MEASURED)
-    if not rate.value:
+    """Every link as good as the best one seen, or as its limit lets it be: that is taken to be reached."""
+    up, each = options.bwlimit, options.host_bwlimit
+    if not (up or each or observed):
         return None, ""
-    machines = tuple(Machine(str(number), "", rate, rate) for number in range(hosts))
-    found = limits(Network(rate._replace(value=origins * rate.value), machines), content)
-    return (found[0].seconds if found else 0.0), _SOURCE[rate.grounds]
+    seen = Rate(max(observed, up or 0, each or 0), Grounds.MEASURED)
+    origin = Rate(up, Grounds.LIMIT) if up else seen
+    host = Rate(each, Grounds.LIMIT) if each else seen
+    machines = tuple(Machine(str(number), "", host, host) for number in range(hosts))
+    found = limits(Network(origin._replace(value=origins * origin.value), machines), content)
+    if not found:
+        return 0.0, _SOURCE[origin.grounds]
+    return found[0].seconds, _SOURCE[Grounds(found[0].grounds)]

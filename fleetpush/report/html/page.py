@@ -20,6 +20,7 @@ from fleetpush.report.html import charts, palette
 from fleetpush.report.html.columns import Columns, State
 from fleetpush.report.html.heat import heat_map, margin
 from fleetpush.report.html.slow import laggards
+from fleetpush.report.lost import lost_time
 from fleetpush.report.quantities import duration, hosts, rate, size
 from fleetpush.report.recap import served_over_ssh
 from fleetpush.report.sanitise import clean
@@ -196,6 +197,8 @@ def _facts(run: RunRecord, report: RunReport) -> Iterator[tuple[str, str]]:
         yield "digest", report.manifest_digest
     for file in report.files[:20]:
         yield "sha256", f"{file.sha256 or 'not known'}  {file.path} ({size(file.size)})"
+    for lost in report.lost_time:
+        yield "lost time", lost_time(lost)
     for names, why in served_over_ssh(report):
         yield "over SSH", f"{fold(names)}: {why}"
     traffic = report.traffic

@@ -242,7 +242,7 @@ def seeds(name: str) -> list[bytes]:
         lines = [
             *CONVERSATION,
             b'{"is":"progress","done":1,"in":2,"out":3,"content_in":4,"content_out":5,"links":6,'
-            b'"cross":7,"reused":8}\n',
+            b'"cross":7,"reused":8,"spent":[9,4,3,2]}\n',
             b'{"is":"kept","files":[[1,2,3,4,5]]}\n{"is":"activated","changed":true}\n',
             b'{"is":"verified","digest":"%s","by":"full"}\n' % MANIFEST.digest.hex().encode(),
             b'{"is":"failed","slug":"x","message":"y"}\n{"is":"note","message":"z"}\n',

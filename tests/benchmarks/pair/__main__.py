@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetpush.inventory.amounts import size
 from tests.benchmarks import table
+from tests.benchmarks.goals import PAIR
 from tests.benchmarks.pair.bare import Bare
 from tests.benchmarks.pair.deploy import Deploy
 from tests.benchmarks.pair.model import Transfer, TransferError
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 
     from tests.benchmarks.pair.model import Mover
 
-TARGETS = {"pair": 0.8, "through": 0.6}
 LINES = {"pair": ("host",), "through": ("hostA", "hostB")}
 """Who gets the file."""
 
@@ -111,8 +111,8 @@ def _medians(
         )
         verdict = ""
         if mover.name != mover.against:
-            reached = own["ratio"] >= TARGETS[kind]
-            verdict = f"target {TARGETS[kind]}: {'reached' if reached else 'MISSED'}"
+            reached = own["ratio"] >= PAIR[kind]
+            verdict = f"target {PAIR[kind]}: {'reached' if reached else 'MISSED'}"
         print(_row(_cells(mover.name, own, bare)), verdict)
     transfers = {name: [_plain(one) for one in own] for name, own in runs.items()}
     return {"size": count, "medians": figures, "runs": transfers}

@@ -33,10 +33,24 @@ def test_without_declared_rates_it_is_the_best_rate_seen():
     assert source == "best rate of any one host in this run"
 
 
+@pytest.mark.parametrize(
+    ("limited", "least"),
+    [
+        ({"bwlimit": 5 * MB}, 20.1),
+        ({"host_bwlimit": 5 * MB}, 20),
+        ({"bwlimit": 5 * MB, "host_bwlimit": 4 * MB}, 25),
+        ({"bwlimit": 4 * MB, "host_bwlimit": 5 * MB}, 25.2),
+    ],
+)
+def test_without_declared_rates_the_tightest_limit_is_the_rate(limited, least):
+    seconds, source = bound_of_run(hosts(3), [], options(**limited), 10 * MB, FILE)
+    assert (seconds, source) == (pytest.approx(least), "rate limit")
+
+
 @pytest.mark.parametrize("limit", ["bwlimit", "host_bwlimit"])
-def test_without_declared_rates_a_limit_is_the_rate(limit):
-    seconds, source = bound_of_run(hosts(3), [], options(**{limit: 5 * MB}), 10 * MB, FILE)
-    assert (seconds, source) == (pytest.approx(20.2), "rate limit")
+def test_a_limit_that_nobody_was_seen_to_reach_is_taken_to_have_been_reached(limit):
+    seconds, _ = bound_of_run(hosts(3), [], options(**{limit: 50 * MB}), 10 * MB, FILE)
+    assert seconds == pytest.approx(2, rel=0.02)
 
 
 def test_with_no_rate_at_all_there_is_no_bound():
