@@ -126,7 +126,7 @@ def choose_chunk_size(size: int, hosts: int, wanted: int | None) -> tuple[int, t
     host its messages.
     """
     if wanted is None:
-        chunks = min(max(160 * math.log2(hosts + 1), 250), 4000)
+        chunks = min(max(110 * math.log2(hosts + 1), 250), 4000)
         chosen = min(_whole_blocks(math.ceil(size / chunks)), LARGEST_CHUNK)
         return max(chosen, _whole_blocks(-(-size // MAX_CHUNKS))), ()
     if not 0 < wanted <= MAX_CHUNK_SIZE:

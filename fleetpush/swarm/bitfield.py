@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 
 def full(count: int) -> int:
@@ -48,11 +48,12 @@ def from_rotation(mask: int, start: int) -> int:
     return lowest(upper) + start if upper else lowest(mask)
 
 
-def count(mask: int) -> int:
-    """How many chunks ``mask`` holds (``int.bit_count`` needs Python 3.10)."""
-    if not mask & (mask - 1):
-        return 1 if mask else 0
+def _count(mask: int) -> int:
     return bin(mask).count("1")
+
+
+count: Callable[[int], int] = getattr(int, "bit_count", _count)
+"""How many chunks a mask holds (``int.bit_count`` came with Python 3.10)."""
 
 
 def to_bytes(mask: int, count: int) -> bytes:

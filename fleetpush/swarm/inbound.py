@@ -64,7 +64,10 @@ class Reservations:
         return sum(len(sources) for sources in self._sources.values())
 
     def expects(self, peer: str, chunk: int) -> bool:
-        return any(i.peer == peer for i in self._sources.get(chunk, ()))
+        for inbound in self._sources.get(chunk, ()):  # noqa: SIM110 - for every block, and twice as fast
+            if inbound.peer == peer:
+                return True
+        return False
 
     def sources(self, chunk: int) -> list[str]:
         return [i.peer for i in self._sources.get(chunk, ())]

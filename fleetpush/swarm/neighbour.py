@@ -54,7 +54,7 @@ class Neighbour:
         self.sent = 0
         """What we streamed to it whole."""
         self.started: dict[int, float] = {}
-        """When the streams of ``sending`` began."""
+        """When the streams of ``sending`` began, the oldest first."""
         self.gave = 0.0
         """Seconds that the last chunk from it took."""
         self.took = 0.0
@@ -108,7 +108,9 @@ class Neighbour:
 
     def is_late(self, limit: float, now: float) -> bool:
         """Whether a stream to it has been under way for more than ``limit`` seconds."""
-        return bool(self.started) and now - min(self.started.values()) > limit
+        for oldest in self.started.values():
+            return now - oldest > limit
+        return False
 
 
 class Availability:

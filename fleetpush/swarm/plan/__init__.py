@@ -60,7 +60,7 @@ def shape_of(topology: str, chunk_size: int) -> Shape:
     """How peers behave in ``topology`` (mesh, tree or star) with chunks of ``chunk_size`` bytes."""
     bundle = max(1, BUNDLE // chunk_size)
     if topology == "mesh":
-        return Shape(False, True, slots=3 * bundle, credit=4 * bundle, bundle=bundle)
+        return Shape(False, True, slots=2 * bundle, credit=4 * bundle, bundle=bundle)
     return Shape(True, False, slots=2 * bundle, credit=4 * bundle, bundle=bundle)
 
 
