@@ -58,7 +58,10 @@ _GOSSIP = (
     "net/talker.py",
     *(
         f"swarm/{name}.py"
-        for name in ("choosing", "contact", "gossip", "members", "rumour", "seat", "telling")
+        for name in (
+            *("allowance", "choosing", "contact", "gossip"),
+            *("members", "rumour", "seat", "telling"),
+        )
     ),
 )
 _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
