@@ -54,7 +54,9 @@ class Reservations:
         self._sources: dict[int, list[Inbound]] = {}
         self._recent: list[float] = []
         self._took: dict[str, float] = {}
+        """The seconds of each neighbour's last one, latest last."""
         self._brisk = 0.0
+        """Their lower quartile: who is slow counts once, however much of what comes is its own."""
         self.usual = 0.0
         """The median of the last transfers' seconds; 0 before there was one."""
 
