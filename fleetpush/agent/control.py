@@ -16,25 +16,49 @@ from fleetpush.lean.json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
 BEAT = 8.0
 """Seconds of silence after which either side says something."""
 
 MAX_LINE = 4 * 1024 * 1024
+MAX_TOLD = 256 * 1024 * 1024
+"""Bytes of a configuration, and of a manifest, at the most."""
+
 LEAVE_WITHIN = 10.0
 """Seconds from the end of the lease until the process ends, whatever its loop is doing."""
 
 
+class Lines:
+    """Cuts what comes over the channel into messages."""
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """The messages that ``data`` completes. Raises ValueError at what is none."""
+        self._pending += data
+        if b"\n" not in data:  # not the whole line again for each of its pieces
+            if len(self._pending) > MAX_LINE:
+                raise ValueError("an endless line on the control channel")
+            return
+        *lines, self._pending = self._pending.split(b"\n")
+        for line in lines:
+            yield _parsed(bytes(line), "message")
+
+
 class Control:
-    """``on_message`` and ``on_end`` are called in the reading thread: pass them on to the loop."""
+    """``on_message`` and ``on_end`` are called in the reading thread: pass them on to the loop.
+
+    ``on_end`` is told why, and whether it is because of something that makes no sense.
+    """
 
     def __init__(
         self,
         lease: float,
         on_message: Callable[[dict[str, Any]], None],
-        on_end: Callable[[str], None],
+        on_end: Callable[[str, bool], None],
     ) -> None:
         self.grace = 0.0
         """Seconds beyond ``LEAVE_WITHIN`` that the agent may go on alone."""
@@ -42,6 +66,8 @@ class Control:
         self._on_message = on_message
         self._on_end = on_end
         self._in, self._out = _take_over_stdio()
+        self._poller = select.poll()
+        self._poller.register(self._in, select.POLLIN)
         self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_all, name="control-out", daemon=True)
 
@@ -49,13 +75,23 @@ class Control:
         self._writer.start()
         threading.Thread(target=self._read_all, name="control-in", daemon=True).start()
 
-    def read_exactly(self, count: int) -> bytes:
-        """``count`` bytes of stdin, before ``start``. Raises EOFError."""
+    def told(self) -> tuple[dict[str, Any], bytes]:
+        """The configuration and the manifest that came behind the archive; before ``start``.
+
+        Raises EOFError where they do not come, ValueError for what makes no sense.
+        """
+        lengths = self._read_exactly(8)
+        size, more = (int.from_bytes(part, "big") for part in (lengths[:4], lengths[4:]))
+        if max(size, more) > MAX_TOLD:
+            raise ValueError(f"it is to read {max(size, more)} bytes, which makes no sense")
+        return _parsed(self._read_exactly(size), "configuration"), self._read_exactly(more)
+
+    def _read_exactly(self, count: int) -> bytes:
         data = bytearray()
         while len(data) < count:
-            part = os.read(self._in, min(1 << 20, count - len(data)))
-            if not part:
-                raise EOFError("the connection ended during the bootstrap")
+            part = self._read(min(1 << 20, count - len(data)))
+            if isinstance(part, str):
+                raise EOFError(f"{part} during the bootstrap")
             data += part
         return bytes(data)
 
@@ -69,8 +105,9 @@ class Control:
 
     def finish(self) -> None:
         """Waits (bounded) until all that was said is written."""
-        self._outgoing.put(None)
-        self._writer.join(LEAVE_WITHIN / 2)
+        if self._writer.is_alive():
+            self._outgoing.put(None)
+            self._writer.join(LEAVE_WITHIN / 2)
 
     def _write_all(self) -> None:
         while True:
@@ -103,8 +140,11 @@ class Control:
         return line
 
     def _read_all(self) -> None:
-        reason = self._read_until_end()
-        self._on_end(reason)
+        try:
+            reason, nonsense = self._read_until_end(), False
+        except ValueError as error:
+            reason, nonsense = str(error), True
+        self._on_end(reason, nonsense)
         # The loop may be stuck in a system call that never returns; the lease ends all the same.
         deadline = monotonic() + LEAVE_WITHIN + self.grace
         while monotonic() < deadline:
@@ -112,38 +152,36 @@ class Control:
         os._exit(1)
 
     def _read_until_end(self) -> str:
-        poller = select.poll()
-        poller.register(self._in, select.POLLIN)
-        pending = bytearray()
+        lines = Lines()
         while True:
-            if not poller.poll(self._lease * 1000):
+            data = self._read(1 << 16)
+            if isinstance(data, str):
+                return data
+            for message in lines.feed(data):
+                self._on_message(message)
+
+    def _read(self, most: int) -> bytes | str:
+        """What comes next, or why nothing will."""
+        while True:
+            if not self._poller.poll(self._lease * 1000):
                 return f"no sign of life from fleetpush for {self._lease:.0f} s"
             try:
-                data = os.read(self._in, 1 << 16)
+                return os.read(self._in, most) or "the connection ended"
             except BlockingIOError:
                 continue
             except OSError:
                 return "the connection broke"
-            if not data:
-                return "the connection ended"
-            pending += data
-            if len(pending) > MAX_LINE:
-                return "an endless line on the control channel"
-            *lines, rest = pending.split(b"\n")
-            pending = bytearray(rest)
-            for line in lines:
-                message = _parsed(bytes(line))
-                if message is None:
-                    return "something that is no message on the control channel"
-                self._on_message(message)
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _parsed(data: bytes, what: str) -> dict[str, Any]:
+    """Raises ValueError for anything but an object in JSON."""
     try:
-        message = loads(line)
+        value = loads(data)
     except (ValueError, RecursionError):
-        return None
-    return message if isinstance(message, dict) else None
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError(f"something that is no {what} on the control channel")
+    return value
 
 
 def _take_over_stdio() -> tuple[int, int]:

@@ -27,7 +27,7 @@ from fleetpush.swarm.peer import Peer
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Union
+    from typing import Any, ClassVar, Union
 
     from fleetpush.agent.control import Control
     from fleetpush.agent.releases import Releases
@@ -68,18 +68,6 @@ class Exchange:
         self._settled = False
         """Verified (and activated, if that is wanted), or failed: nothing more is to be done here."""
         self._switched = False
-        self._acts: dict[Any, Callable[[Node, dict[str, Any]], None]] = {
-            "leave": lambda node, message: self.leave("told to"),
-            "activate": self._told_to_switch,
-            "settle": self._told_to_settle,
-            "edges": self._announce,
-            "part": self._part,
-            "limit": lambda node, message: node.limit(message["up"]),
-            "held": lambda node, message: node.feed(ChunksHeld(self._mask(message))),
-            "inherit": lambda node, message: node.feed(ChunksInherited(self._mask(message))),
-            "own": self._own,
-            "contacts": self._meet,
-        }
         self._flushed_at = 0
         self._figures = Figures(loop, control, manifest)
         self._told_reading_at = 0.0
@@ -207,10 +195,9 @@ class Exchange:
     # -- what the CLI says
 
     def hear(self, message: dict[str, Any]) -> None:
-        """Whatever comes before there is a node is for nobody."""
-        act = self._acts.get(message.get("do"))
-        if act is not None and self._node is not None:
-            act(self._node, message)
+        """One of ``ACTS``. Whatever comes before there is a node, or once it leaves, is for nobody."""
+        if self._node is not None and not self._leaving:
+            self.ACTS[message["do"]](self, self._node, message)
 
     def _announce(self, node: Node, message: dict[str, Any]) -> None:
         for e in message["edges"]:
@@ -235,9 +222,6 @@ class Exchange:
         if self._peer is not None:
             held = bitfield.to_bytes(self._peer.have, self._manifest.chunks).hex()
             self._control.say({"is": "owns", "mask": held, "asked": message["asked"]})
-
-    def _told_to_switch(self, node: Node, message: dict[str, Any]) -> None:
-        self._switch_soon()
 
     def _told_to_settle(self, node: Node, message: dict[str, Any]) -> None:
         self._worker.do(self._settle, self._say_kept, self._note)
@@ -382,3 +366,17 @@ class Exchange:
     def _host_store(self) -> HostStore:
         assert isinstance(self._store, HostStore)
         return self._store
+
+    ACTS: ClassVar[dict[str, Callable[[Exchange, Node, dict[str, Any]], None]]] = {
+        "leave": lambda self, node, message: self.leave("told to"),
+        "activate": lambda self, node, message: self._switch_soon(),
+        "settle": _told_to_settle,
+        "edges": _announce,
+        "part": _part,
+        "limit": lambda self, node, message: node.limit(float(message["up"])),
+        "held": lambda self, node, message: node.feed(ChunksHeld(self._mask(message))),
+        "inherit": lambda self, node, message: node.feed(ChunksInherited(self._mask(message))),
+        "own": _own,
+        "contacts": _meet,
+    }
+    """What the CLI may tell it."""

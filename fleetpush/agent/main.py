@@ -15,8 +15,7 @@ import threading
 
 from fleetpush.agent.control import Control
 from fleetpush.agent.exchange import Exchange
-from fleetpush.errors import ManifestError
-from fleetpush.lean.json import loads
+from fleetpush.errors import HostError, ManifestError, RemoteProtocolError
 from fleetpush.net.loop import Loop
 from fleetpush.swarm.manifest import Manifest
 
@@ -29,6 +28,9 @@ if TYPE_CHECKING:
 LEASE = 20.0
 """Seconds without a word from the CLI after which the agent leaves."""
 
+MAX_GRACE = 1e8
+"""Seconds that it may go on alone: no more than any clock has."""
+
 
 class Agent:
     """Every method runs in the loop's thread."""
@@ -40,6 +42,8 @@ class Agent:
         self._stays = bool(config["stays"])
         self._exchange: Exchange | None = None
         self._tasks: Tasks | None = None
+        self._over = False
+        """Whatever else it is told is for nobody."""
 
     def begin(self, manifest: bytes) -> None:
         """``manifest`` is that of the one exchange; of no account to an agent that stays."""
@@ -55,7 +59,10 @@ class Agent:
             self._take_part(self._config, manifest)
 
     def hear(self, message: dict[str, Any]) -> None:
-        what = message.get("do")
+        """Raises whatever comes of a message that makes no sense."""
+        if self._over:
+            return
+        what = message["do"]
         if what == "beat":
             return
         if what == "push":
@@ -64,20 +71,43 @@ class Agent:
             self._task(message)
         elif what == "quit":
             self._quit("told to")
+        elif what not in Exchange.ACTS:
+            raise RemoteProtocolError(
+                f"it was told to do {str(what)[:40]!r}, which is unknown to it"
+            )
         elif self._exchange is not None:
             self._exchange.hear(message)
 
-    def lost_contact(self, reason: str) -> None:
-        """The CLI is gone: trade on for the agreed grace, else leave."""
+    def lost_contact(self, reason: str, nonsense: bool) -> None:
+        """The CLI is gone: trade on for the agreed grace, else leave. What makes no sense is raised."""
+        if nonsense and not self._over:
+            raise RemoteProtocolError(reason)
         self._loop.call_later(self._control.grace, lambda: self._quit(reason))
 
+    def break_off(self, why: str) -> None:
+        """It cannot go on: says so, and leaves."""
+        try:
+            if self._exchange is not None:
+                self._exchange.store_failed(HostError("agent_error", why))
+            else:
+                self._say_failed("agent_error", why)
+        finally:
+            self._quit(why)
+
+    def _say_failed(self, slug: str, message: str) -> None:
+        self._control.say({"is": "failed", "slug": slug, "message": message})
+        self._control.say({"is": "bye"})
+
     def _take_part(self, config: dict[str, Any], manifest: bytes) -> None:
+        if self._exchange is not None:
+            raise RemoteProtocolError("it was told of an exchange while another is under way")
+        if not 0 <= config["grace"] <= MAX_GRACE:
+            raise RemoteProtocolError("it was told of a grace that no clock has")
         self._control.grace = config["grace"]
         try:
             decoded = Manifest.decode(manifest)
         except ManifestError as error:
-            self._control.say({"is": "failed", "slug": error.slug, "message": str(error)})
-            self._control.say({"is": "bye"})
+            self._say_failed(error.slug, str(error))
             self._exchange_ended()
             return
         self._exchange = Exchange(self._loop, self._control, config, decoded, self._exchange_ended)
@@ -103,17 +133,43 @@ class Agent:
 
     def _quit(self, reason: str) -> None:
         """Ends whatever is under way, and then the loop."""
-        self._stays = False
+        self._stays, self._over = False, True
         if self._tasks is not None:
             self._tasks.stop()
         if self._exchange is not None:
             self._exchange.leave(reason)
         else:
-            self._loop.stop()
+            self._loop.call_soon(self._loop.stop)
 
 
 def _collect() -> None:
     gc.collect()
+
+
+def run(loop: Loop, agent: Agent) -> int:
+    """Until it is done; its exit status. What makes no sense ends it as an error of its own does."""
+    status, why = 0, ""
+    while True:
+        try:
+            if why:
+                agent.break_off(why)
+            loop.run()
+            return status
+        except Exception as error:  # noqa: BLE001 - the host fails by a sentence, whatever it is
+            if status:
+                return status  # not even leaving works
+            status, why = 1, _said(error)
+            sys.stderr.write(f"fleetpush agent: {why}\n")
+
+
+def _said(error: BaseException) -> str:
+    """What went wrong, and where if nobody foresaw it."""
+    if isinstance(error, RemoteProtocolError):
+        return str(error)
+    trace, name = error.__traceback__, ""
+    while trace is not None:
+        name, trace = trace.tb_frame.f_code.co_name, trace.tb_next
+    return f"{type(error).__name__} in {name}: {error}"[:1000]
 
 
 def main() -> None:
@@ -128,20 +184,18 @@ def main() -> None:
     control = Control(
         LEASE,
         lambda message: loop.call_soon(lambda: agent[0].hear(message)),
-        lambda reason: loop.call_soon(lambda: agent[0].lost_contact(reason)),
+        lambda reason, wrong: loop.call_soon(lambda: agent[0].lost_contact(reason, wrong)),
     )
     try:
-        lengths = control.read_exactly(8)
-        config = loads(control.read_exactly(int.from_bytes(lengths[:4], "big")))
-        manifest = control.read_exactly(int.from_bytes(lengths[4:], "big"))
-    except (EOFError, ValueError) as error:
+        config, manifest = control.told()
+        agent.append(Agent(loop, control, config))
+    except (EOFError, ValueError, KeyError) as error:
         sys.stderr.write(f"fleetpush agent: {error}\n")
         os._exit(2)
-    agent.append(Agent(loop, control, config))
     # Before anything can be heard: what comes close behind is for the exchange that this begins.
     loop.call_soon(lambda: agent[0].begin(manifest))
     control.start()
-    loop.run()
+    status = run(loop, agent[0])
     control.finish()
     # At once: tearing down an interpreter with threads costs time and could still block.
-    os._exit(0)
+    os._exit(status)

@@ -7,7 +7,6 @@ says what it found (hello), calls other probes when told to (dial), and goes whe
 from __future__ import annotations
 
 import errno
-import json
 import os
 import queue
 import socket
@@ -26,6 +25,7 @@ from fleetpush.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 LEASE = 20.0
@@ -163,6 +163,8 @@ def call(address: str, port: int, token: str) -> str:
         return "timed out"
     except OSError as error:
         return os.strerror(error.errno) if error.errno else str(error)
+    except (TypeError, ValueError, OverflowError) as error:
+        return f"no address: {error}"
     return "" if heard == wanted else "something else answers there"
 
 
@@ -170,10 +172,11 @@ def dial(calls: list[dict[str, Any]], token: str) -> dict[str, str]:
     """All ``calls`` at once; what went wrong by host id, "" if nothing."""
     found: dict[str, str] = {}
 
-    def one(to: dict[str, Any]) -> None:
-        found[to["host"]] = call(to["address"], to["port"], token)
+    def one(host: str, address: str, port: int) -> None:
+        found[host] = call(address, port, token)
 
-    threads = [threading.Thread(target=one, args=(to,), daemon=True) for to in calls]
+    places = [(to["host"], to["address"], to["port"]) for to in calls]
+    threads = [threading.Thread(target=one, args=place, daemon=True) for place in places]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -213,22 +216,29 @@ def main() -> None:
     """Called by the bootstrap with the archive's bytes already consumed from stdin."""
     threading.stack_size(256 * 1024)
     told: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-    control = Control(LEASE, told.put, lambda reason: told.put(None))
+    control = Control(LEASE, told.put, lambda reason, wrong: told.put({} if wrong else None))
+    status = 0
     try:
-        lengths = control.read_exactly(8)
-        config = json.loads(control.read_exactly(int.from_bytes(lengths[:4], "big")))
-    except (EOFError, ValueError) as error:
-        sys.stderr.write(f"fleetpush probe: {error}\n")
-        os._exit(2)
-    control.mark(config["marker"])
-    control.start()
-    control.say(greeting(config))
-    while True:
-        message = told.get()
-        if message is None or message.get("do") == "leave":
-            break
-        if message.get("do") == "dial":
-            control.say({"is": "dialled", "found": dial(message["calls"], config["token"])})
+        config, _ = control.told()
+        control.mark(config["marker"])
+        control.start()
+        control.say(greeting(config))
+        serve(control, config, told.get)
+    except Exception as error:  # noqa: BLE001 - one sentence, whatever the command got wrong
+        sys.stderr.write(f"fleetpush probe: {type(error).__name__}: {error}\n")
+        status = 2
     control.finish()
     # At once: no thread that still waits for a caller keeps the process.
-    os._exit(0)
+    os._exit(status)
+
+
+def serve(
+    control: Control, config: dict[str, Any], heard: Callable[[], dict[str, Any] | None]
+) -> None:
+    """Until it is told to leave, or nobody is there any more. Raises whatever comes of nonsense."""
+    while True:
+        message = heard()
+        if message is None or message["do"] == "leave":
+            return
+        if message["do"] == "dial":
+            control.say({"is": "dialled", "found": dial(message["calls"], config["token"])})

@@ -40,6 +40,10 @@ CANDIDATES = (
 NO_PYTHON, OLD_PYTHON, CUT_OFF = 97, 96, 95
 """Exit codes of the shell line and the stub."""
 
+SILENCE = 60
+"""Seconds after which the stub no longer waits for the rest of the archive: the connection may have been cut
+without a word, and nobody would ever end it."""
+
 
 class Kit(NamedTuple):
     """What runs on a host: the module whose ``main`` is called, and what is shipped for it."""
@@ -54,7 +58,10 @@ _GOSSIP = (
     "net/talker.py",
     *(
         f"swarm/{name}.py"
-        for name in ("choosing", "contact", "gossip", "members", "rumour", "seat", "telling")
+        for name in (
+            *("allowance", "choosing", "contact", "gossip"),
+            *("members", "rumour", "seat", "telling"),
+        )
     ),
 )
 _TREE = ("agent/tree", "swarm/tree.py", "swarm/exclude.py")
@@ -135,12 +142,12 @@ if sys.version_info<(3,9):
   try:os.execvp(a[i],[a[i],"-I","-S","-c",a[2],a[1],a[2]]+a[i+1:])
   except OSError:pass
  sys.stderr.write("python "+sys.version.split()[0]+" is too old\\n");sys.exit(96)
-import marshal,zlib,gc
+import marshal,zlib,gc,select
 gc.disable()
 def r(n):
  b=bytearray()
  while len(b)<n:
-  d=os.read(0,min(n-len(b),1<<20))
+  d=select.select([0],[],[],SILENCE)[0] and os.read(0,min(n-len(b),1<<20))
   if not d:sys.exit(95)
   b+=d
  return bytes(b)
@@ -173,7 +180,8 @@ def command(python: str | None = None, kit: Kit = AGENT) -> str:
     """The line for the login shell; ``python`` is the interpreter that the inventory asks for."""
     candidates = (python,) if python else CANDIDATES
     lengths = ",".join(str(len(part)) for part in archive(kit))
-    stub = "exec(" + json.dumps(_STUB_SOURCE.replace("ENTRY", kit.entry)) + ")"
+    source = _STUB_SOURCE.replace("ENTRY", kit.entry).replace("SILENCE", str(SILENCE))
+    stub = "exec(" + json.dumps(source) + ")"
     find = _FIND if "agent/cores.py" not in kit.left_out else _NO_CORE + _FIND
     words = ["/bin/sh", "-c", find, "sh", lengths, stub, *candidates]
     return "exec " + " ".join(shlex.quote(word) for word in words)

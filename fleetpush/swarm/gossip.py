@@ -14,6 +14,7 @@ from __future__ import annotations
 from fleetpush.errors import RemoteProtocolError
 from fleetpush.swarm import events, wire
 from fleetpush.swarm import rumour as rumours
+from fleetpush.swarm.allowance import Allowance
 from fleetpush.swarm.choosing import VIEW, Choice
 from fleetpush.swarm.contact import Barred, Close, Contact, DialFailed, Flow, Open
 from fleetpush.swarm.members import ALIVE, Members
@@ -119,6 +120,7 @@ class Gossip:
         self._fed_at = self._useful_at = 0.0
         """When a neighbour in our rack, and when any, last had something that we lack."""
         self._barred: set[str] = set()
+        self._allowance = Allowance()
         self._asked: set[str] = set()
         """Neighbours that wait for a word from us."""
         self._turn: list[str] = []
@@ -244,7 +246,10 @@ class Gossip:
         peer, frame = event.peer, event.frame
         if peer not in self._heard_at or not isinstance(frame, wire.Gossip):
             return
+        if peer in self._barred:
+            return  # its link is on its way down
         try:
+            self._allowance.spend(peer, now)
             mood, found = rumours.unpacked(frame.payload, self.cells)
         except RemoteProtocolError as error:
             self._bar(Barred(peer), now)

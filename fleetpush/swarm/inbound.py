@@ -28,8 +28,8 @@ RECENT = 16
 
 
 class Inbound:
-    """One chunk that one neighbour is sending us, or has been told it may send. ``slow``: as ever;
-    ``begun``: some of it came."""
+    """One chunk that one neighbour is sending us, or has been told it may send. ``slow``: as the one before,
+    or it is late itself; ``begun``: some of it came."""
 
     __slots__ = ("begun", "chunk", "peer", "progress_at", "since", "slow")
 
@@ -53,6 +53,10 @@ class Reservations:
         """When something last came from each."""
         self._sources: dict[int, list[Inbound]] = {}
         self._recent: list[float] = []
+        self._took: dict[str, float] = {}
+        """The seconds of each neighbour's last one, latest last."""
+        self._brisk = 0.0
+        """Their lower quartile: who is slow counts once, however much of what comes is its own."""
         self.usual = 0.0
         """The median of the last transfers' seconds; 0 before there was one."""
 
@@ -92,12 +96,16 @@ class Reservations:
             self.mask &= ~(1 << chunk)
         return True
 
-    def progressed(self, chunk: int, peer: str, now: float) -> None:
+    def progressed(self, chunk: int, peer: str, now: float) -> bool:
+        """A block of it came. Whether it comes slowly."""
         self._fed_at[peer] = now
+        slow = False
         for inbound in self._sources.get(chunk, ()):
             if inbound.peer == peer:
                 inbound.progress_at = now
                 inbound.begun = True
+                slow = inbound.slow
+        return slow
 
     def finish(self, chunk: int, peer: str, now: float) -> tuple[list[str], float]:
         """``chunk`` is whole, thanks to ``peer``; returns the other sources, now released, and its time."""
@@ -111,6 +119,11 @@ class Reservations:
                 self._recent.append(took)
                 del self._recent[:-RECENT]
                 self.usual = sorted(self._recent)[len(self._recent) // 2]
+                self._took.pop(peer, None)
+                self._took[peer] = took
+                if len(self._took) > RECENT:
+                    del self._took[next(iter(self._took))]
+                self._brisk = sorted(self._took.values())[len(self._took) // 4]
         return [i.peer for i in sources if i.peer != peer], took
 
     def chunk_time(self) -> float:
@@ -119,7 +132,8 @@ class Reservations:
 
     def late_after(self, times: int = LATE_CHUNK_TIMES) -> float:
         """Seconds after which a transfer is late; without end before there was one."""
-        return max(MIN_LATE, times * self.usual) if self._recent else inf
+        usual = self.usual if times == LATE_AT_END else self._brisk
+        return max(MIN_LATE, times * usual) if self._recent else inf
 
     def late(self, now: float, times: int = LATE_CHUNK_TIMES) -> list[Inbound]:
         """Those that take so many times as long as usual, and those that can be expected to."""
@@ -147,8 +161,10 @@ class Reservations:
         return [i.peer for i in self._sources.get(chunk, ()) if self.is_idle(i, now)]
 
     def comes(self, chunk: int, now: float) -> bool:
-        """Whether somebody can be expected to send ``chunk``."""
-        return not all(self.is_idle(i, now) for i in self._sources.get(chunk, ()))
+        """Whether somebody can be expected to send ``chunk`` in good time."""
+        limit = now - self.late_after()
+        sources = self._sources.get(chunk, ())
+        return not all(self.is_idle(i, now) or (i.slow and i.since <= limit) for i in sources)
 
     def waits_for(self, peer: str, now: float) -> bool:
         """Whether ``peer`` is late with something, or has sent nothing of it."""

@@ -307,6 +307,8 @@ class Peer:
             self._flush()
         check_at = self._receiver.check_at
         if check_at is not None and now >= check_at:
+            for chunk in self._receiver.drags(now):
+                self._sender.withdraw(chunk)
             self._receiver.check(now)
         check_at = self._sender.check_at
         if check_at is not None and now >= check_at:

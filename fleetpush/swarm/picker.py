@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     class Policy(Protocol):
         """``next_offer`` is asked while upload slots are free."""
 
+        watches: bool
+        """It wants to ``look`` also while it has nothing to offer."""
+
         def next_offer(self, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int] | None:
             """A neighbour with credit, chunks it lacks and we have, the best first, and how many of them it
             may take, at most ``room``; None if there is nothing to offer.
@@ -73,6 +76,8 @@ and each round of saying so costs both ends more than the names do."""
 
 class Rarest:
     """The mesh's default. Small chunks go in bundles."""
+
+    watches = False
 
     def slots(self, peer: Holdings) -> int:
         return peer.slots
@@ -136,11 +141,18 @@ class HandOut:
     left of a slower one's: from the far end, so that they meet.
     """
 
+    watches = True
+
     def __init__(self, chunks: int, share: int | None = None) -> None:
         self._shares = share is not None
         self._idle = False
         """It was when it looked last."""
         self.todo = bitfield.full(chunks) if share is None else share
+        self._mine = self.todo
+        self._given = 0
+        """What went out whole to anybody."""
+        self._alone = self._doubted = 0
+        """What others have by the word of one alone, and not from us; and what has stayed with that one."""
         self._turn = 0
         self._cut_off: dict[str, int] = {}
         """Neighbours that had to ask, and what they had then. They may have no link but ours, or stand with
@@ -157,14 +169,17 @@ class HandOut:
         slow = {n.id for n in ring if n.is_slow(peer.late_after, peer.now)}
         if all(n.id in slow for n in ring if n.greeted):
             slow = set()
+        if self._doubted:
+            self._doubted &= self._unproven(peer)
         for n in ring:
-            self.todo &= ~(n.has | n.sent | n.refused)
+            self.todo &= ~((n.has | n.refused) & ~self._doubted | n.sent)
             if not n.stuck:
                 under_way |= n.offered | n.asked | n.sending
                 late |= n.sending if n.id in slow else 0
         # What only a slow one is getting would be late everywhere: in the end it goes to another one, too.
         free = self.todo & ~under_way or self.todo & late
         if not free:
+            self._alone = self._alone or self._unproven(peer)
             return None if self.todo else self._next_again(peer)
         for step in range(len(ring)):
             n = ring[(self._turn + step) % len(ring)]
@@ -198,6 +213,7 @@ class HandOut:
         elsewhere = 0
         for n in peer.neighbours.values():
             elsewhere |= n.has
+        self._given |= gone.sent
         had = gone.sent | gone.sending | gone.offered | gone.asked | gone.has
         self.todo |= had & peer.have & ~elsewhere
 
@@ -207,8 +223,29 @@ class HandOut:
     def inherited(self, mask: int) -> None:
         """What neighbours have of it leaves ``todo`` at the next offer."""
         self.todo |= mask
+        self._mine |= mask
+
+    def _unproven(self, peer: Holdings) -> int:
+        """What one neighbour at most has, and nobody from us."""
+        once = twice = 0
+        for n in peer.neighbours.values():
+            twice |= once & n.has
+            once |= n.has
+            self._given |= n.sent
+        return self._mine & peer.have & ~(twice | self._given)
 
     def look(self, peer: Holdings) -> bool:
+        alone = self._unproven(peer)
+        kept = alone & self._alone
+        self._alone = alone
+        if kept and not self.todo:
+            # Whoever has it gives it to nobody, or too slowly: it may be slow itself, or lie.
+            self._doubted |= kept
+            self.todo |= kept
+        return self._help_others(peer) or bool(alone)
+
+    def _help_others(self, peer: Holdings) -> bool:
+        """Takes half of what is left of another origin's share; whether it is to look again."""
         if not self._shares:
             return False
         left, busy = peer.have, False
@@ -229,6 +266,8 @@ class HandOut:
 
 class Push:
     """A parent pushes to its children in order; one bundle at a time to each."""
+
+    watches = False
 
     def __init__(self) -> None:
         self._turn = 0

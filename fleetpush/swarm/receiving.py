@@ -71,7 +71,7 @@ class Receiver:
             if not self._is_wanted(n, chunk, blocks, now):
                 refused = chunk
                 continue
-            if not self.inbound.room(now) or self._is_doubtful(n, now):
+            if not self.inbound.room(now) or self._is_doubtful(n, now) or self._has_its_share(n):
                 refused, why = chunk, wire.BUSY
                 self._owed[n.id] = None
                 break
@@ -88,6 +88,16 @@ class Receiver:
     def _is_doubtful(self, n: Neighbour, now: float) -> bool:
         """Whether ``n`` has to send what it promised before it may promise more."""
         return now < n.distrusted_until or self.inbound.waits_for(n.id, now)
+
+    def _has_its_share(self, n: Neighbour) -> bool:
+        """Whether ``n`` holds all of the room but a bundle while others have something for us, too: were it
+        slow, nothing would come from them, and nobody could tell that it is."""
+        state = self._state
+        share = self.inbound.limit - state.bundle if n.gave else (self.inbound.limit + 1) // 2
+        if len(self.inbound.from_peer(n.id)) < max(1, share):
+            return False
+        missing = state.every & ~state.have & ~self.inbound.mask
+        return any(o.has & missing for o in state.neighbours.values() if o is not n)
 
     def _is_wanted(self, n: Neighbour, chunk: int, blocks: int, now: float) -> bool:
         """Whether ``chunk`` may come from ``n``, which has so many of its blocks."""
@@ -145,8 +155,8 @@ class Receiver:
         if sender is not None:
             sender.broken = 0
         if not event.whole:
-            self.inbound.progressed(event.chunk, event.peer, now)
-            state.partial |= bit
+            if not self.inbound.progressed(event.chunk, event.peer, now):
+                state.partial |= bit
             return
         state.partial &= ~bit
         state.have |= bit
@@ -175,6 +185,16 @@ class Receiver:
             self._state.fault(n, f"promised {n.broken} chunks in a row and sent nothing of any")
 
     # -- time
+
+    def drags(self, now: float) -> list[int]:
+        """The chunks that have turned out to come slowly. They are passed on when they are whole: whoever we
+        pass them on to would be as late with them, and taken for slow itself."""
+        found = {i.chunk: i for i in self.inbound.late(now) if not i.slow}
+        for inbound in found.values():
+            inbound.slow = True
+        self._state.partial &= ~bitfield.of(found)
+        self._offer_anew(list(found.values()))
+        return list(found)
 
     def check(self, now: float) -> None:
         """A download that does not progress gives credit anew and asks outright (the endgame)."""
@@ -249,7 +269,7 @@ class Receiver:
     def _reserve(self, n: Neighbour, chunk: int, now: float) -> None:
         slow = n.gave > self.inbound.late_after()
         self.inbound.reserve(chunk, n.id, now, slow=slow)
-        if self._state.progress(chunk):
+        if self._state.progress(chunk) and not slow:
             self._state.partial |= 1 << chunk
 
     def _lose(self, chunk: int, peer: str) -> bool:

@@ -17,6 +17,9 @@ from fleetpush.swarm.seat import NOWHERE, Seat
 from fleetpush.swarm.wire import MAX_GOSSIP
 
 MAX_CELLS = 2048
+MAX_RUMOURS = 32
+"""In a message."""
+
 MAX_NAME = 255
 """Bytes of a peer's name, and of its address."""
 
@@ -131,6 +134,8 @@ def unpacked(payload: bytes, cells: Cells) -> tuple[Mood, list[Rumour]]:
             at = has + cells.size
             if flags > _SUSPECT or not named or not of or at > end:
                 raise RemoteProtocolError("a rumour that makes no sense")
+            if len(found) == MAX_RUMOURS:
+                raise RemoteProtocolError("more rumours than a message has")
             peer, address = payload[names:places].decode(), payload[places:has].decode()
             mask = bitfield.from_bytes(payload[has:at], cells.count)
             seat = Seat(rack, place, of) if rack else NOWHERE

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ANSWER_WITHIN = 2.0
 """Seconds: a neighbour that answers no offer for so long holds no upload slot."""
 
+WATCH_WITHIN = 1.0
+"""Seconds that an origin with nothing to hand out leaves it to others, until it looks how they do."""
+
 STREAM_WITHIN = 20.0
 STUCK_SEND_TIMES = 12
 """Nor one whose stream does not end in so many times the median of the last ones (in seconds while there
@@ -63,6 +66,8 @@ class Sender:
         while slots - used >= least:
             offer = self._policy.next_offer(state, slots - used)
             if offer is None:
+                if self._policy.watches and self.check_at is None:
+                    self.check_at = state.now + WATCH_WITHIN
                 return
             n, chunks, limit = offer
             if not n.busy:

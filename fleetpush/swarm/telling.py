@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         def have(self) -> int: ...
 
 
-RUMOURS, OF_NEWS, OF_MAPS = 32, 16, 8
-"""In a message at most: in all, of news of peers, of what they have."""
+OF_NEWS, OF_MAPS = 16, 8
+"""Rumours in a message at most: of news of peers, of what they have."""
 
 TIMES = 3
 """News is told so many times the binary logarithm of the swarm's size."""
@@ -63,7 +63,7 @@ class Teller:
             parts.append(rumour.packed(Rumour(peer, "", accused, True, 0), self._cells))
         for books, most in ((members.news, OF_NEWS), (members.maps, OF_MAPS)):
             parts += self._newest(books, most, told)
-        for _ in range(RUMOURS - len(parts)):
+        for _ in range(rumour.MAX_RUMOURS - len(parts)):
             member = members.draw()
             if member is not None and member.state != DEAD and member.id not in told:
                 told.add(member.id)

@@ -17,8 +17,9 @@ from tests.net.nodes import PATIENCE, RUN, Rig, client_context
 class Caller:
     """A certified peer in plain sockets: says what it is told to, and reads only when asked to."""
 
-    def __init__(self, rig: Rig, name: str, member, where) -> None:
+    def __init__(self, rig: Rig, name: str, member, where, has: int = 0) -> None:
         member.awaits(name)
+        self._has = has
         context = client_context(rig.papers(name), where)
         sock = socket.create_connection(member.address, timeout=PATIENCE)
         self._manifest = rig.manifest
@@ -33,12 +34,12 @@ class Caller:
 
     def _greet(self) -> None:
         self.tls.do_handshake()
-        self._say(
+        self.say(
             wire.Hello(wire.VERSION, bytes.fromhex(RUN), self._manifest.digest),
-            wire.Bitfield(bitfield.to_bytes(0, self._manifest.chunks)),
+            wire.Bitfield(bitfield.to_bytes(self._has, self._manifest.chunks)),
         )
 
-    def _say(self, *frames) -> None:
+    def say(self, *frames) -> None:
         self.tls.sendall(b"".join(map(wire.encode, frames)))
 
     def pour(self, data: bytes, times: int) -> threading.Thread:
@@ -142,6 +143,57 @@ def test_callers_who_never_finish_a_handshake_cost_a_bounded_number_of_sockets(r
     rig.until(lambda: not inside._strangers)
     rig.join(host, seed)
     rig.until(lambda: host.completions)
+
+
+def test_one_that_greets_byte_by_byte_is_hung_up_on_though_it_is_never_silent(rig, monkeypatch):
+    monkeypatch.setattr(link, "HANDSHAKE_WITHIN", 0.3)
+    seed = rig.member("seed", seed=True)
+    sock = socket.create_connection(seed.address, timeout=PATIENCE)
+    said = [0]
+
+    def drip() -> None:
+        with contextlib.suppress(OSError):
+            sock.sendall(b"\x16\x03\x01\x02\x00")  # a record of 512 bytes
+            while said[0] < 500 and not ended.wait(0.02):
+                sock.sendall(b"\1")
+                said[0] += 1
+
+    ended = threading.Event()
+    thread = threading.Thread(target=drip)
+    thread.start()
+    rig.until(lambda: seed.node.edges._strangers)
+    rig.until(lambda: not seed.node.edges._strangers)
+    ended.set()
+    thread.join()
+    sock.close()
+    assert 0 < said[0] < 500, "it was still speaking"
+
+
+def test_one_that_sends_a_block_byte_by_byte_holds_nobody_up(rig, tmp_path):
+    """Its stream is never silent, and never gets anywhere: what it promised comes from somebody else."""
+    host, seed = rig.member("host"), rig.member("seed", seed=True)
+    caller = Caller(rig, "bad", host, tmp_path, has=bitfield.full(rig.manifest.chunks))
+    caller.say(wire.Offer(0, 2, ((1, 2), (2, 2)), 3))
+    rig.until(lambda: host.peer.expects("bad", 0))
+    caller.say(wire.Leaves(0, seed.store.leaves(0)))
+    ended = threading.Event()
+
+    def drip() -> None:
+        with contextlib.suppress(OSError):
+            for byte in wire.data_head(0, 0, BLOCK) + bytes(BLOCK):
+                if ended.wait(0.02):
+                    break
+                caller.tls.sendall(bytes((byte,)))
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    rig.join(host, seed)
+    rig.until(lambda: host.completions)
+    ended.set()
+    thread.join()
+    caller.tls.close()
+    assert host.store.data == rig.data
+    assert not host.dropped, "nothing that it said was wrong"
 
 
 def test_frames_of_an_earlier_link_mean_nothing_on_another(rig, tmp_path, impatient):

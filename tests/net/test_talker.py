@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fleetpush.net.talker import Talker, place
-from fleetpush.swarm import choosing, gossip, members, rumour, wire
+from fleetpush.swarm import allowance, choosing, gossip, members, rumour, wire
 
 if TYPE_CHECKING:
     from tests.net.nodes import Member, Rig
@@ -80,6 +80,21 @@ def test_a_message_that_makes_no_sense_ends_the_link_for_good(rig):
     rig.rest(1.0)
     assert not seed.linked(host)
     assert not seed.core.admitted("host")
+
+
+def test_who_floods_is_dropped_by_name_and_the_others_are_served(rig):
+    seed, host, late = talks(rig, "seed", seed=True), talks(rig, "host"), talks(rig, "late")
+    meet(host, seed)
+    rig.until(lambda: host.linked(seed))
+    for _ in range(2 * allowance.BURST):
+        host.node.send("seed", wire.Gossip(rumour.message([], rumour.Mood(asking=True))))
+    rig.until(lambda: seed.dropped)
+    assert len(seed.dropped) == 1
+    assert seed.dropped[0][0] == "host"
+    assert "floods of gossip" in seed.dropped[0][1]
+    meet(late, seed)
+    rig.until(lambda: late.peer.complete)
+    assert not seed.linked(host)
 
 
 @pytest.mark.parametrize("address", ["nowhere:1", "127.0.0.1:1", "", "127.0.0.1:70000"])

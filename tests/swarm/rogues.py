@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 
 from fleetpush.swarm import bitfield, events, wire
 from fleetpush.swarm.events import FrameReceived, LinkUp, Send, TimerFired
+from tests.swarm import network
 from tests.swarm.network import Network
 from tests.swarm.parts import RUN
 
@@ -128,6 +130,64 @@ class WrongBytes(Rogue):
         return []
 
 
+class Drip(Rogue):
+    """Says that it has everything, and sends to everybody of as many chunks as are taken from it: what is
+    right, block by block, each just before its stream would count as stalled."""
+
+    pause = 0.55
+    at_once = 8
+
+    def __init__(self, manifest, claims: int = 0) -> None:
+        super().__init__(manifest, claims)
+        self.due: dict[tuple[str, int], tuple[float, int]] = {}
+        """By peer and chunk: when the next block goes out, and which."""
+        self.sent = 0
+
+    def offer(self, peer: str) -> list:
+        chunks = self.rng.sample(range(self.manifest.chunks), self.at_once)
+        others = tuple((chunk, self.manifest.blocks_in(chunk)) for chunk in chunks[1:])
+        blocks = self.manifest.blocks_in(chunks[0])
+        return [Send(peer, wire.Offer(chunks[0], blocks, others, self.at_once))]
+
+    def answer(self, peer: str, frame) -> list:
+        if isinstance(frame, (wire.Accept, wire.Want)):
+            self.due.setdefault((peer, frame.chunk), (0.0, frame.block))
+        elif isinstance(frame, wire.Cancel):
+            self.due.pop((peer, frame.chunk), None)
+        return []
+
+    def turn(self, peer: str, now: float) -> list:
+        for (other, chunk), (at, block) in list(self.due.items()):
+            if other == peer and now >= at:
+                self.drip(peer, chunk, block)
+                self.sent += 1
+                if block + 1 < self.manifest.blocks_in(chunk):
+                    self.due[other, chunk] = now + self.pause, block + 1
+                else:
+                    del self.due[other, chunk]
+        open_streams = sum(other == peer for other, _ in self.due)
+        return self.offer(peer) if open_streams < self.at_once else []
+
+
+class LoneDrip(Drip):
+    """The same with one stream a neighbour, so that nothing else tells that it is slow."""
+
+    at_once = 1
+
+
+class Trickle(Drip):
+    """A block now and then, a few bytes a second: too slow to ever end."""
+
+    pause = 10.0
+
+
+class Sipper(Rogue):
+    """Takes whatever it is offered, and reads a block of it now and then."""
+
+    def answer(self, peer: str, frame) -> list:
+        return Hoarder.answer(self, peer, frame)
+
+
 class Hostile(Network):
     """Host ``rogue`` is what ``kind`` makes of it."""
 
@@ -140,13 +200,24 @@ class Hostile(Network):
         if name == "rogue":
             host = self.hosts[name]
             claims = bitfield.full(self.manifest.chunks)
-            honest = self._kind in (Hoarder, Waverer)
-            host.peer = self._kind(self.manifest, 0 if honest else claims)
+            takes = self._kind in (Hoarder, Waverer, Sipper)
+            host.peer = self._kind(self.manifest, 0 if takes else claims)
             host.corrupts = True
             if self._kind is Hoarder:
                 host.slowness = 1e9  # what is sent to it stays on the way
+            elif self._kind is Sipper:
+                host.slowness = 0.5 / network.BLOCK_TIME
+            elif issubclass(self._kind, Drip):
+                host.peer.drip = partial(self._drip, host)
             for chunk in range(self.manifest.chunks):
                 host.store._blocks[chunk] = self.manifest.blocks_in(chunk)
+
+    def _drip(self, host, other: str, chunk: int, block: int) -> None:
+        """A block goes from ``host`` to ``other``, past the streams."""
+        link = host.sessions[other].link
+        if link is not None:
+            link.ways[host.name].under_way += 1
+            self._carry(host, other, link, 0.0, self._block_in, chunk, block, False)
 
     def makespan(self) -> float:
         """Seconds until the last honest host had everything."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from collections import Counter
 from itertools import count
 
 from fleetpush.swarm import contact, events, gossip, wire
@@ -51,6 +52,10 @@ class Talk:
         self.peers: dict[str, gossip.Gossip] = {}
         self.stores: dict[str, Store] = {}
         self.dead: set[str] = set()
+        self.still: dict[str, list] = {}
+        """Whose process stands still, and what it will find."""
+        self.said: Counter[tuple[str, str]] = Counter()
+        """Messages from one to another."""
         self.dropped: list[tuple[str, str]] = []
         self.links: set[tuple[str, str]] = set()
         """Who holds a link to whom: both directions of each."""
@@ -110,11 +115,22 @@ class Talk:
         for other in self.neighbours(name):
             self._sever(name, other)
 
+    def stall(self, name: str, seconds: float) -> None:
+        """Its process stands still; what comes meanwhile it finds all at once."""
+        if name not in self.still:
+            self.still[name] = []
+            self.at(seconds, self._goes_on, name)
+
+    def _goes_on(self, name: str) -> None:
+        for event in self.still.pop(name):
+            self.feed(name, event)
+
     def neighbours(self, name: str) -> list[str]:
         return sorted(other for one, other in self.links if one == name)
 
     def say(self, sender: str, receiver: str, payload: bytes) -> None:
         """``payload`` is on the link, if it stands."""
+        self.said[sender, receiver] += 1
         frame = events.FrameReceived(sender, wire.Gossip(payload))
         for _ in range(1 + (self.rng.random() < self.twice)):
             if (sender, receiver) in self.links and self.rng.random() >= self.loss:
@@ -122,6 +138,9 @@ class Talk:
 
     def feed(self, name: str, event: gossip.Event) -> None:
         if name in self.dead:
+            return
+        if name in self.still:
+            self.still[name].append(event)
             return
         for effect in self.peers[name].handle(event, self.now):
             if isinstance(effect, events.Send):
@@ -136,7 +155,7 @@ class Talk:
                 self._sever(name, effect.peer)
 
     def _arrive(self, name: str, event: events.FrameReceived) -> None:
-        if (name, event.peer) in self.links:
+        if (name, event.peer) in self.links or name in self.still:
             self.feed(name, event)
 
     def _dialled(self, name: str, other: str, address: str) -> None:
@@ -144,6 +163,7 @@ class Talk:
             return
         there = self.peers.get(other)
         fine = there is not None and other not in self.dead and address == f"{other}:1"
+        fine = fine and other not in self.still and name not in self.still
         if not fine or not there.admitted(name):
             self.at(DIALS, self.feed, name, contact.DialFailed(other))
             return
@@ -158,7 +178,9 @@ class Talk:
             self.feed(name, events.LinkDown(other))
 
     def _tick(self, name: str) -> None:
-        if name not in self.dead:
+        if name in self.still:
+            self.at(0.05, self._tick, name)
+        elif name not in self.dead:
             self.feed(name, events.TimerFired())
             self.at(self.peers[name].wakeup - self.now, self._tick, name)
 

@@ -1,8 +1,9 @@
 """The origin of a mesh sends every chunk once before any twice, and nothing that somebody holds."""
 
 from fleetpush.swarm import bitfield, wire
-from fleetpush.swarm.events import ChunksHeld, LinkDown, Send, SendEnded, SendEnding
+from fleetpush.swarm.events import ChunksHeld, LinkDown, Send, SendEnded, SendEnding, TimerFired
 from fleetpush.swarm.picker import HandOut
+from fleetpush.swarm.sending import WATCH_WITHIN
 from tests.swarm.parts import manifest_of
 from tests.swarm.test_peer_faults import Desk
 
@@ -72,3 +73,26 @@ def test_what_the_dead_had_passed_on_stays_handed_out():
     later = sent(desk, "b", 1) + sent(desk, "b", 2) + sent(desk, "b", 3)
     assert ("b", 0) not in offered(later)
     assert offered(desk.meet("c")) == []
+
+
+def test_what_one_host_alone_claims_and_nobody_gets_from_it_goes_out_all_the_same():
+    desk = origin()
+    desk.meet("a", 0b1111)
+    assert offered(desk.meet("b") + desk.meet("c")) == [], "it may be sending it to them"
+    desk.say("c", wire.Have((0,)))  # chunk 0 spreads, the others do not
+    desk.now += WATCH_WITHIN
+    assert offered(desk.feed(TimerFired())) == [("b", 1), ("c", 2)]
+    assert offered(sent(desk, "b", 1)) == [("b", 3)]
+    assert offered(sent(desk, "c", 2) + sent(desk, "b", 3)) == []
+    for _ in range(3):  # once each: that the claims stay alone means nothing any more
+        desk.now += 2.0
+        assert offered(desk.feed(TimerFired())) == []
+
+
+def test_what_others_get_from_one_host_is_left_to_it():
+    desk = origin()
+    desk.meet("a", 0b1111)
+    desk.meet("b")
+    desk.say("b", wire.Have((0, 1, 2, 3)))
+    desk.now += WATCH_WITHIN
+    assert offered(desk.feed(TimerFired())) == []

@@ -269,16 +269,49 @@ def test_who_has_no_more_of_a_chunk_than_we_do_cannot_help_us_with_it():
 def test_who_was_turned_away_gets_credit_when_there_is_room():
     desk = Desk()
     desk.meet("a", 0b1111)
-    desk.meet("b", 0b1111)
     assert sends(desk.say("a", *(wire.Offer(c, 4) for c in range(3)))) == [
         wire.Accept(c, 0) for c in range(3)
     ]
+    desk.meet("b", 0b1111)
     assert sends(desk.say("b", wire.Offer(2, 4))) == [wire.Decline(2, wire.INFLIGHT)]
     assert sends(desk.say("b", wire.Offer(3, 4))) == [wire.Decline(3, wire.BUSY)]
     assert wire.Credit() in sends(desk.take("a", 0, 4), "b")
     assert sends(desk.say("b", wire.Offer(0, 4))) == [wire.Have((0,))]
     assert sends(desk.say("b", wire.Offer(0, 4))) == []  # it was told
     assert sends(desk.say("b", wire.Offer(3, 4))) == [wire.Accept(3, 0)]
+
+
+def test_one_neighbour_does_not_get_all_the_room_while_others_have_something_too():
+    desk = Desk(have=0b1000)
+    desk.meet("a", 0b1111)
+    assert sends(desk.say("a", wire.Offer(0, 4))) == [wire.Accept(0, 0)]
+    desk.meet("b", 0b1111)
+    assert sends(desk.say("a", wire.Offer(1, 4))) == [wire.Accept(1, 0)]
+    # Room for one more, for somebody else: nobody knows yet how fast this one is.
+    assert sends(desk.say("a", wire.Offer(2, 4))) == [wire.Decline(2, wire.BUSY)]
+    assert sends(desk.say("b", wire.Offer(2, 4))) == [wire.Accept(2, 0)]
+
+
+def test_what_comes_slowly_is_taken_from_others_and_passed_on_when_whole():
+    desk = Desk()
+    desk.meet("slow", 0b1111)
+    desk.meet("fast", 0b1111)
+    for chunk in (0, 1):
+        desk.say("fast", wire.Offer(chunk, 4))
+        desk.now += 0.1
+        desk.take("fast", chunk, 4)
+    desk.say("slow", wire.Offer(2, 4))
+    desk.take("slow", 2, 1)
+    assert desk.peer.state.partial == 0b100
+    assert sends(desk.say("fast", wire.Offer(2, 4))) == [wire.Decline(2, wire.INFLIGHT)]
+    desk.now += 1.0
+    heard = desk.feed(TimerFired())
+    assert desk.peer.state.partial == 0
+    assert wire.Credit() in sends(heard, "fast")
+    desk.take("slow", 2, 1)
+    assert desk.peer.state.partial == 0
+    assert sends(desk.say("fast", wire.Offer(2, 4))) == [wire.Accept(2, 2)]
+    assert wire.Cancel(2) in sends(desk.take("fast", 2, 2), "slow")
 
 
 def test_of_an_offer_of_several_the_first_that_is_wanted_is_taken():
@@ -326,8 +359,8 @@ def test_what_of_an_offer_was_not_taken_is_free_for_the_next():
 def test_room_that_comes_free_through_a_loss_is_told_at_once(event):
     desk = Desk()
     desk.meet("a", 0b1111)
-    desk.meet("b", 0b1111)
     desk.say("a", *(wire.Offer(c, 4) for c in range(3)))
+    desk.meet("b", 0b1111)
     assert sends(desk.say("b", wire.Offer(3, 4))) == [wire.Decline(3, wire.BUSY)]
     assert wire.Credit() in sends(desk.feed(event), "b")
 

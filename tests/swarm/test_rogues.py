@@ -5,11 +5,15 @@ import pytest
 from tests.swarm import network
 from tests.swarm.network import ORIGIN
 from tests.swarm.rogues import (
+    Drip,
     EmptyHaves,
     EmptyOffers,
     Flood,
     Hoarder,
     Hostile,
+    LoneDrip,
+    Sipper,
+    Trickle,
     Waverer,
     WrongBytes,
 )
@@ -51,7 +55,12 @@ DROPPED = {
 
 
 @pytest.mark.parametrize(
-    "kind", [EmptyHaves, EmptyOffers, Flood, Hoarder, Waverer, WrongBytes], ids=lambda k: k.__name__
+    "kind",
+    [
+        *(EmptyHaves, EmptyOffers, Flood, Hoarder, Waverer, WrongBytes),
+        *(Drip, LoneDrip, Trickle, Sipper),
+    ],
+    ids=lambda k: k.__name__,
 )
 def test_the_rest_finish_within_1_3_of_an_undisturbed_run(kind, undisturbed):
     took, net = makespan(kind)

@@ -56,9 +56,10 @@ class Tasks:
         self._threads: list[threading.Thread] = []
 
     def begin(self, message: dict[str, Any]) -> None:
-        """Starts what ``message`` asks for."""
+        """Starts what ``message`` asks for. Raises KeyError where nobody could hear of it."""
         self._threads = [thread for thread in self._threads if thread.is_alive()]
-        thread = threading.Thread(target=self._run, args=(message,), name="task", daemon=True)
+        arguments = message["task"], message
+        thread = threading.Thread(target=self._run, args=arguments, name="task", daemon=True)
         self._threads.append(thread)
         thread.start()
 
@@ -68,8 +69,8 @@ class Tasks:
         for thread in self._threads:
             thread.join(command.KILL_AFTER + 2.0)
 
-    def _run(self, message: dict[str, Any]) -> None:
-        answer: dict[str, Any] = {"is": "result", "task": message["task"]}
+    def _run(self, number: object, message: dict[str, Any]) -> None:
+        answer: dict[str, Any] = {"is": "result", "task": number}
         try:
             answer["result"] = JOBS[message["what"]](message["arguments"], self._stop)
         except HostError as error:

@@ -26,6 +26,7 @@ from fleetpush.swarm.manifest import BLOCK, DIGEST, File, Manifest
 from fleetpush.swarm.peer import Peer
 from fleetpush.swarm.picker import Rarest
 from fleetpush.swarm.rumour import Cells, unpacked
+from tests.benchmarks.fuzz.commands import command_seeds, commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,6 +222,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "wire": wire_frames,
     "control": control_channel,
     "session": session_channel,
+    "commands": commands,
     "manifest": manifest,
     "inventory": inventory,
     "playbook": playbook,
@@ -254,6 +256,8 @@ def seeds(name: str) -> list[bytes]:
         failed = b'\0{"is":"result","task":1,"failed":{"slug":"a","message":"b"}}'
         clean = b'\2{"is":"result","task":1,"result":{"removed":["a"],"busy":[],"bytes":1}}'
         return [b"\0" + said + b'"seconds":0.1}}', failed, clean, b'\0{"is":"up"}']
+    if name == "commands":
+        return command_seeds()
     if name == "manifest":
         return [MANIFEST.encode()]
     folder = {"inventory": "inventories", "playbook": "playbooks"}[name]
