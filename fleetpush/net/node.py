@@ -287,7 +287,7 @@ class Node:
             self._watcher.store_failed(error)
             return False
         if not matched:
-            self.feed(events.ContentCorrupt(peer, frame.chunk))
+            self._refuse(peer, frame.chunk)
         elif self._peer.asked(peer, frame.chunk):
             whole = self._store.progress(frame.chunk) == self._manifest.blocks_in(frame.chunk)
             self.feed(events.LeavesStored(peer, frame.chunk, whole))
@@ -306,11 +306,21 @@ class Node:
             self._watcher.store_failed(error)
             return False
         if outcome == CORRUPT:
-            self.feed(events.ContentCorrupt(peer, frame.chunk))
+            self._refuse(peer, frame.chunk)
         elif outcome != DUPLICATE:
             self._wake_streams(frame.chunk)
             self.feed(events.BlockStored(peer, frame.chunk, outcome == WHOLE))
         return outcome in (ADDED, WHOLE)
+
+    def _refuse(self, peer: str, chunk: int) -> None:
+        """What came of ``chunk`` does not match the manifest; in clear it may have been the wire."""
+        if self.edges.forgive(peer):
+            reason = (
+                f"sent bytes of chunk {chunk} in clear that do not match; their link is made anew"
+            )
+            self._watcher.peer_dropped(peer, reason)
+        else:
+            self.feed(events.ContentCorrupt(peer, chunk))
 
     def _wake_streams(self, chunk: int) -> None:
         for peer in self._starved.pop(chunk, ()):
