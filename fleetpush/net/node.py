@@ -74,6 +74,7 @@ class Node:
         self._starved: dict[int, set[str]] = {}
         """Peers whose stream waits for the next block of a chunk."""
         self._throttled = False
+        self._turn = 0
 
     # -- the agent's side
 
@@ -388,7 +389,10 @@ class Node:
 
     def _release(self) -> None:
         self._throttled = False
+        waiting = [s for s in self.edges.sessions.values() if s.streams]
+        # Often a single block passes: each time another neighbour is the first to have it.
+        self._turn = (self._turn + 1) % max(1, len(waiting))
         # A read that fails on the way ends this peer and with it every session.
-        for session in list(self.edges.sessions.values()):
+        for session in waiting[self._turn :] + waiting[: self._turn]:
             if session.streams and session.data is not None:
                 session.data.want_write()

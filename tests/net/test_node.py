@@ -66,6 +66,20 @@ def test_a_limit_that_is_raised_counts_at_once():
         rig.close()
 
 
+def test_who_waits_under_a_limit_is_served_in_turn():
+    """Else those who come last in a list wait for what was promised until they take it for a lie."""
+    rig = Rig(120 * BLOCK)
+    try:
+        seed = rig.member("seed", seed=True, up_limit=8e6)
+        hosts = [rig.member(name) for name in ("one", "two", "three")]
+        for host in hosts:
+            rig.join(host, seed)
+        rig.until(lambda: max(host.node.content_in for host in hosts) > 24 * BLOCK)
+        assert min(host.node.content_in for host in hosts) > 12 * BLOCK
+    finally:
+        rig.close()
+
+
 def test_without_encryption_blocks_take_a_lane_and_control_stays_in_tls(rig):
     seed = rig.member("seed", seed=True, encrypt=False)
     host = rig.member("host", encrypt=False)
