@@ -18,7 +18,7 @@ from fleetpush.agent.place import StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from fleetpush.agent.place import Target
 
@@ -117,6 +117,16 @@ class Partial:
     def _lock(self, fd: int) -> None:
         if not try_lock(fd):
             raise _busy(self.path)
+
+    def sync(self, how: Callable[[int], None] = os.fsync) -> None:
+        """Raises OSError, and then no later run finds it: memory would go on showing, as written, what the
+        disk never took."""
+        try:
+            how(self.fd)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(self.name, dir_fd=self.directory)
+            raise
 
     def activate(self, *, keep_old: bool = False) -> bool:
         """One rename: whoever opens the destination sees the old file or the new one. Raises OSError.

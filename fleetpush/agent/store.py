@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ADDED", "CORRUPT", "DUPLICATE", "WHOLE", "HostStore", "Place", "StoreError"]
 
-
 DESTINATION: dict[str, Any] = {"previous": "", "paths": (), "anchors": ""}
 """Older content is looked for where the new goes."""
 
@@ -288,7 +287,7 @@ class HostStore:
                 self._dirty = False
                 for partial in self._partials.values():
                     with explained(partial.path):
-                        os.fdatasync(partial.fd)
+                        partial.sync(os.fdatasync)
 
     # -- the end
 
@@ -302,16 +301,22 @@ class HostStore:
             raise StoreError("incomplete", f"{self._targets[0].path}: not every chunk is there")
         with self._disk_work:
             if self._verify_full:
-                for fd, target in zip(self._stream.listed, self._targets):
+                for index, target in enumerate(self._targets):
                     with explained(target.path):
-                        os.fsync(fd)
+                        self._sync(index)
                 with explained(self._targets[0].path):
-                    self._read_back(progress)
+                    self._read_back(self._stream, self._stream.listed, progress)
             files = zip(self._stream.listed, self._targets, self._replaced)
             for index, (fd, target, old) in enumerate(files):
                 with explained(target.path):
                     settle(fd, target.path, self._owner, self._mode(index, old), old)
-                    os.fsync(fd)
+                    self._sync(index)
+
+    def _sync(self, index: int) -> None:
+        if index in self._partials:
+            self._partials[index].sync()
+        else:
+            os.fsync(self._stream.listed[index])
 
     def _mode(self, index: int, old: os.stat_result | None) -> int | None:
         if self._place.mode is not None or self.present or index in self._kept:
@@ -321,14 +326,12 @@ class HostStore:
         # Not set-user-ID: whatever the old program was allowed to become, the new content has not earned.
         return stat.S_IMODE(old.st_mode) & 0o777
 
-    def _read_back(self, progress: Callable[[int], None]) -> None:
-        from fleetpush.agent.proof import read_back
+    def _read_back(
+        self, stream: Stream, fds: Iterable[int], progress: Callable[[int], None]
+    ) -> None:
+        from fleetpush.agent.proof import read_back, refuse
 
-        self._drop(read_back(self._manifest, self._stream, self._stream.listed, progress))
-
-    def _drop(self, lost: set[int]) -> None:
-        from fleetpush.agent.proof import refuse
-
+        lost = read_back(self._manifest, stream, fds, progress)
         self._ledger.drop(lost)
         refuse(lost, self._manifest.chunks, self._targets[0].path)
 

@@ -7,7 +7,7 @@ common name; the organisation is the run.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -15,29 +15,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-CLOCK_SKEW = timedelta(days=30)
-"""How far a host's clock may be off, either way, and still accept the run's certificates.
+NOT_BEFORE = datetime(1970, 1, 1, tzinfo=UTC)
+NOT_AFTER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""For ever, as RFC 5280 has it (4.1.2.5: no well-defined expiration date).
 
-What bounds a certificate's use is the authority, which nobody can ask for another one after the run; the
-dates only bound how long a stolen key could speak for a run that is over, to agents that have gone. So
-they may be generous. Hosts without a battery-backed clock or NTP are a day or a week behind as a matter
-of course, and a host that fails for its clock fails with nothing but "certificate is not yet valid".
-A clock that is years off (1970, after a dead battery) is refused: such a host needs its clock set.
+What bounds a certificate's use is the authority: only the agents of this run trust it, only while they live,
+and nobody can ask it for another one after the run. Dates would bound nothing beyond that, and a host whose
+clock stands at 1970 (a dead battery, no NTP yet) or jumps in mid-run could not be served.
 """
 
 
 class RunIdentity:
     """One run's authority. Keep it in memory only; ``ca_pem`` is what peers trust."""
 
-    def __init__(self, run_id: str, lifetime_s: float) -> None:
-        """``run_id`` of at most 64 characters; ``lifetime_s``: how long the run may last, in seconds.
-
-        Raises ValueError for a run id that does not fit a certificate.
-        """
-        now = datetime.now(UTC)
+    def __init__(self, run_id: str) -> None:
+        """Raises ValueError for a run id that does not fit a certificate (1 to 64 characters)."""
         self._run_id = run_id
-        self._not_before = now - CLOCK_SKEW
-        self._not_after = now + timedelta(seconds=lifetime_s) + CLOCK_SKEW
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = self._subject("fleetpush run")
         key_id = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
@@ -84,8 +77,8 @@ class RunIdentity:
             subject_name=subject,
             public_key=key,
             serial_number=x509.random_serial_number(),
-            not_valid_before=self._not_before,
-            not_valid_after=self._not_after,
+            not_valid_before=NOT_BEFORE,
+            not_valid_after=NOT_AFTER,
         )
 
 

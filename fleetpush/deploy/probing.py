@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.channel import AgentChannel, no_sense
-from fleetpush.deploy.identity import CLOCK_SKEW
 from fleetpush.deploy.member import why_not_begun
 from fleetpush.deploy.said import address_in, count_in, port_in, sentence_in, text_in
 from fleetpush.errors import HostError, HostFailure
@@ -170,11 +169,6 @@ class ProbedHost:
             raise ValueError("time is no time")
         # It looked at its clock at some moment between the question and its answer.
         self.skew = min(0.0, theirs - self._asked_at) or max(0.0, theirs - now)
-        if abs(self.skew) > CLOCK_SKEW.total_seconds():
-            text = (
-                f"its clock is {abs(self.skew) / 86400:,.0f} days off: peers refuse its certificate"
-            )
-            self.fail(HostFailure("clock_wrong", f"{text}; set it, and let NTP keep it"))
         failed = message.get("failed")
         if failed is not None:
             slug, why = sentence_in(failed, "slug", 40), sentence_in(failed, "message")

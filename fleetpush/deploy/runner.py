@@ -45,8 +45,6 @@ if TYPE_CHECKING:
     from fleetpush.deploy.source import Source
 
 INTERRUPTED = 130
-LIFETIME = 7 * 24 * 3600.0
-"""Seconds that the run's certificates are good for: longer than any run."""
 
 
 class Run:
@@ -207,7 +205,7 @@ class Run:
         for host, text in self._origins.left_out():
             self._chronicle.notice("warning", text, host)
         self._chronicle.source_ready(source)
-        identity = RunIdentity(self._run_id, LIFETIME)
+        identity = RunIdentity(self._run_id)
         topology = self._chronicle.topology
         shares, members = self._origins.shares, list(self._members.values())
         self._conductor = conducting(self._options, source.manifest, topology, shares)

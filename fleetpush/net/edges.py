@@ -36,6 +36,9 @@ IN_VAIN = 1.5
 other side or SSH can be tried meanwhile."""
 
 FIRST_RETRY = 0.15
+FORGIVEN = 2
+"""Times that wrong bytes in clear count as the wire's. TLS would have found out, and broken the link."""
+
 MAX_STRANGERS = 256
 """Connections that have not proved who they are yet."""
 
@@ -271,6 +274,18 @@ class Edges:
         self._end(session, "it broke the protocol")
         if dialled:
             self._sink.session_unreachable(session, "it broke the protocol")
+
+    def forgive(self, peer: str) -> bool:
+        """Whether wrong bytes from ``peer`` may have been the wire's fault: in clear, the first few times.
+        Then its links end like broken ones, and it may have others."""
+        session = self.sessions.get(peer)
+        if session is None or session.lane is None or session.bent >= FORGIVEN:
+            return False
+        session.bent += 1
+        self._end(session, "wrong bytes came in clear")
+        if session.dial:
+            self._dial_failed(session, "wrong bytes came in clear")
+        return True
 
     def _end(self, session: Session, reason: str) -> None:
         control, lane = session.control, session.lane

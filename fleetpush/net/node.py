@@ -288,7 +288,7 @@ class Node:
             self._watcher.store_failed(error)
             return False
         if not matched:
-            self.feed(events.ContentCorrupt(peer, frame.chunk))
+            self._refuse(peer, frame.chunk)
         elif self._peer.asked(peer, frame.chunk):
             whole = self._store.progress(frame.chunk) == self._manifest.blocks_in(frame.chunk)
             self.feed(events.LeavesStored(peer, frame.chunk, whole))
@@ -307,11 +307,21 @@ class Node:
             self._watcher.store_failed(error)
             return False
         if outcome == CORRUPT:
-            self.feed(events.ContentCorrupt(peer, frame.chunk))
+            self._refuse(peer, frame.chunk)
         elif outcome != DUPLICATE:
             self._wake_streams(frame.chunk)
             self.feed(events.BlockStored(peer, frame.chunk, outcome == WHOLE))
         return outcome in (ADDED, WHOLE)
+
+    def _refuse(self, peer: str, chunk: int) -> None:
+        """What came of ``chunk`` does not match the manifest; in clear it may have been the wire."""
+        if self.edges.forgive(peer):
+            reason = (
+                f"sent bytes of chunk {chunk} in clear that do not match; their link is made anew"
+            )
+            self._watcher.peer_dropped(peer, reason)
+        else:
+            self.feed(events.ContentCorrupt(peer, chunk))
 
     def _wake_streams(self, chunk: int) -> None:
         for peer in self._starved.pop(chunk, ()):
@@ -379,11 +389,10 @@ class Node:
 
     def _release(self) -> None:
         self._throttled = False
-        waiting = [s for s in self.edges.sessions.values() if s.streams and s.data is not None]
-        # Each begins in its turn: the first has most of what the limit lets through.
-        self._turn += 1
-        begin = self._turn % len(waiting) if waiting else 0
+        waiting = [s for s in self.edges.sessions.values() if s.streams]
+        # Often a single block passes: each time another neighbour is the first to have it.
+        self._turn = (self._turn + 1) % max(1, len(waiting))
         # A read that fails on the way ends this peer and with it every session.
-        for session in waiting[begin:] + waiting[:begin]:
+        for session in waiting[self._turn :] + waiting[: self._turn]:
             if session.streams and session.data is not None:
                 session.data.want_write()

@@ -36,8 +36,8 @@ class Session:
     """``control`` carries frames in TLS; ``lane``, where there is one, carries blocks in clear."""
 
     __slots__ = (
-        "address", "attempt", "banned", "control", "dial", "dialled_at", "dials", "edge", "lane",
-        "peer", "retry", "streams", "unwanted",
+        "address", "attempt", "banned", "bent", "control", "dial", "dialled_at", "dials", "edge",
+        "lane", "peer", "retry", "streams", "unwanted",
     )  # fmt: skip
 
     def __init__(
@@ -49,6 +49,8 @@ class Session:
         self.dial = dial
         self.banned = False
         """It broke the protocol: no link to it any more."""
+        self.bent = 0
+        """Times that wrong bytes from it were taken for the wire's fault."""
         self.control: Link | None = None
         self.lane: Link | None = None
         self.attempt: Link | None = None

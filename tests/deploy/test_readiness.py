@@ -246,7 +246,7 @@ def greet(host, **said):
     [
         (50, [], ""),
         (3 * 3600, ["clock_skew"], "3 hours ahead"),
-        (40 * 86400, ["clock_wrong"], "40 days off"),
+        (400 * 86400, ["clock_skew"], "400 days ahead"),
     ],
 )
 def test_a_clock_that_is_off(ahead, slugs, words):
@@ -254,7 +254,7 @@ def test_a_clock_that_is_off(ahead, slugs, words):
     assert [t.slug for t in found.troubles] == slugs
     assert found.clock_skew_s == pytest.approx(ahead, abs=5)
     assert all(words in t.message for t in found.troubles)
-    assert (found.fitness is Fitness.FAILED) == (slugs == ["clock_wrong"])
+    assert found.fitness is not Fitness.FAILED
 
 
 def test_a_clock_that_is_behind():

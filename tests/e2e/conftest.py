@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.desk import Desk
 from tests.e2e.hosts import send
+from tests.e2e.watching import litter, look, settled
 from tests.fleet.sshd import SshdFleet, sshd_fleet
 
 if TYPE_CHECKING:
@@ -28,16 +29,20 @@ def fleet() -> Iterator[SshdFleet]:
 
 @pytest.fixture
 def desk(fleet: SshdFleet) -> Iterator[Desk]:
-    """Empty homes before; no process and no doubt about it afterwards."""
+    """Empty homes before. Afterwards no agent, and on the hosts no process, listening socket and file of ours
+    but what may be resumed."""
     for index in range(HOSTS):
         _empty(fleet, fleet.home(index))
     root = Path(tempfile.mkdtemp(prefix="desk-"))
     root.chmod(0o755)
     desk = Desk(fleet, root)
+    before = look(fleet, desk.ports, read=False)
     try:
         yield desk
         assert not [c for c in desk.commands if c.running], "a test left a command running"
         desk.no_agent_is_left()
+        after = settled(fleet, desk.ports, before, 5.0, read=False)
+        assert litter(before, after) == []
     finally:
         for command in desk.commands:
             if command.running:

@@ -100,10 +100,19 @@ class Desk:
     commands: list[Command] = field(default_factory=list)
 
     @property
+    def ports(self) -> range:
+        """Where peers listen unless a test says otherwise: nobody else on this machine, and no process of
+        another worker's tests, has these."""
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+        first = 20_000 + 100 * int(worker)
+        return range(first, first + 100)
+
+    @property
     def env(self) -> dict[str, str]:
         keep = {"PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV"}
         inherited = {name: value for name, value in os.environ.items() if name in keep}
-        return {**inherited, "HOME": str(self.root), "PYTHONPATH": str(Path.cwd())}
+        ports = {"FLEETPUSH_PORT_RANGE": f"{self.ports[0]}-{self.ports[-1]}"}
+        return {**inherited, **ports, "HOME": str(self.root), "PYTHONPATH": str(Path.cwd())}
 
     def source(self, size: int, name: str = "model.pt") -> Path:
         path = self.root / name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 from contextlib import ExitStack
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.hosts import contents, wait_until
+from tests.e2e.hosts import contents, send, wait_until
 from tests.fleet.sshd import sshd_fleet
 
 if TYPE_CHECKING:
@@ -163,12 +164,18 @@ def test_no_port_left_for_its_peers(desk: Desk) -> None:
 
 @pytest.mark.parametrize("same", [True, False], ids=["same content", "other content"])
 def test_a_second_run_to_the_same_place_is_told_so_and_harms_nobody(desk: Desk, same: bool) -> None:
-    source, inventory = desk.source(12 * MIB), desk.inventory(3)
-    other = source if same else desk.source(12 * MIB, "other.pt")
+    source, inventory = desk.source(6 * MIB), desk.inventory(3)
+    other = source if same else desk.source(6 * MIB, "other.pt")
     first = desk.start(source, inventory, "--bwlimit", "4M")
     wait_until(lambda: desk.taken_in() > MIB, 30, "content on the hosts")
-    second = desk.deploy(other, inventory, "--dest", source.name)
-    assert first.running, "the first run was to be under way all the time"
+    # It is under way all the time: what it sends waits meanwhile.
+    origin = [pid for pid, home in desk.agents().items() if home == desk.root]
+    send(signal.SIGSTOP, origin)
+    try:
+        second = desk.deploy(other, inventory, "--dest", source.name)
+        assert first.running
+    finally:
+        send(signal.SIGCONT, origin)
     assert second.exit == 3, second.stderr
     assert set(second.slugs().values()) == {"dest_busy"}
     assert len(second.slugs()) == 3

@@ -71,13 +71,14 @@ class Scene:
     """Files of the fleet's user where anybody may leave some."""
 
 
-def look(fleet: SshdFleet, ports: range) -> Scene:
-    """``ports``: the run's ``--port-range``, that of no other run on this machine."""
+def look(fleet: SshdFleet, ports: range, *, read: bool = True) -> Scene:
+    """``ports``: the run's ``--port-range``, that of no other run on this machine. Unless they are ``read``,
+    files have no digests."""
     homes = {}
     for index, address in enumerate(fleet.addresses):
         home = fleet.home(index)
         files = {name: home / name for name in contents(home)}
-        homes[address] = {n: _digest(p) for n, p in files.items() if p.is_file()}
+        homes[address] = {n: _digest(p) if read else "" for n, p in files.items() if p.is_file()}
     return Scene(
         homes,
         frozenset(processes_at_home(fleet.root)),
@@ -86,12 +87,14 @@ def look(fleet: SshdFleet, ports: range) -> Scene:
     )
 
 
-def settled(fleet: SshdFleet, ports: range, before: Scene, within: float) -> Scene:
+def settled(
+    fleet: SshdFleet, ports: range, before: Scene, within: float, *, read: bool = True
+) -> Scene:
     """The scene once none of the fleet's processes and listening sockets is left, or ``within`` seconds
     later. (A process that ends gives up its environment before its sockets.)"""
     give_up = time.monotonic() + within
     while True:
-        after = look(fleet, ports)
+        after = look(fleet, ports, read=read)
         more = after.processes - before.processes or after.listening - before.listening
         if not more or time.monotonic() > give_up:
             return after
@@ -113,10 +116,18 @@ def residue(before: Scene, after: Scene, allowed: Iterable[str] = ()) -> list[st
     return found
 
 
+def litter(before: Scene, after: Scene) -> list[str]:
+    """The same for whoever does not know what was deployed: of files only those with names of ours."""
+    return [each for each in residue(before, after) if ": " not in each or ".fleetpush-" in each]
+
+
 def resumable(name: str) -> bool:
-    """A partial's name, but not that of what ``--activate together`` keeps."""
-    head, _, tail = name.rpartition("/")[2].rpartition(".fleetpush-")
-    return head.startswith(".") and len(tail) == 12
+    """The name of a partial, or of something in that of a tree, but not of what ``--activate together``
+    keeps."""
+    return any(
+        mark and len(digest) == 12 and (not head or head.startswith("."))
+        for head, mark, digest in (part.rpartition(".fleetpush-") for part in name.split("/"))
+    )
 
 
 def listening() -> set[int]:
@@ -136,7 +147,8 @@ def _strewn(user: str, root: Path) -> Iterable[str]:
     for place in filter(Path.is_dir, map(Path, SHARED)):
         for path in place.iterdir():
             with suppress(OSError):
-                if path.lstat().st_uid == uid and path != root:
+                # (What libfaketime keeps there is that of processes with a clock of ours.)
+                if path.lstat().st_uid == uid and path != root and "faketime_" not in path.name:
                     yield str(path)
 
 

@@ -26,16 +26,17 @@ def small_disk(home: Path, size: str = "1M") -> Iterator[None]:
 
 
 @contextmanager
-def disk(home: Path, image: Path, size: int = 32 << 20) -> Iterator[None]:
-    """A filesystem of ``size`` bytes (ext4, in ``image``) over ``home`` while it lasts.
+def disk(home: Path, image: Path, kind: str = "ext4", size: int = 32 << 20) -> Iterator[None]:
+    """A filesystem of ``size`` bytes (in ``image``) over ``home`` while it lasts. ``kind``: ext4, or ext2,
+    which cannot set room aside for a file.
 
     Raises CalledProcessError where none can be mounted.
     """
     with image.open("wb") as file:
         file.truncate(size)
     for words in (
-        ["mkfs.ext4", "-q", "-m", "0", str(image)],
-        ["mount", "-o", "loop,errors=continue", str(image), str(home)],
+        [f"mkfs.{kind}", "-q", "-m", "0", str(image)],
+        ["mount", "-t", kind, "-o", "loop,errors=continue", str(image), str(home)],
     ):
         subprocess.run(words, check=True, capture_output=True)
     try:
@@ -44,6 +45,23 @@ def disk(home: Path, image: Path, size: int = 32 << 20) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["umount", "--lazy", str(home)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Takes all the room that is left where ``path``, a new file, lies."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12):
+            with suppress(OSError):
+                while file.write(bytes(size)):
+                    pass
+
+
+def break_disk(image: Path) -> None:
+    """All but the first MiB of what ``disk`` made is gone: what is written there fails."""
+    os.truncate(image, 1 << 20)
+    words = ["losetup", "--noheadings", "--output", "NAME", "--associated", str(image)]
+    found = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+    subprocess.run(["losetup", "--set-capacity", *found], check=True)
 
 
 def give_up_disk(home: Path) -> None:

@@ -28,7 +28,7 @@ CONTENT = os.urandom(300_000)
 
 @pytest.fixture(scope="module")
 def identity():
-    return RunIdentity("run", 3600)
+    return RunIdentity("run")
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_they_talk_to_each_other(make, wire, one, other):
 
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_a_certificate_of_another_run_is_refused(make, wire, flavour):
-    server = make("public", wire[0], "anna", server=True, authority=RunIdentity("x", 3600))
+    server = make("public", wire[0], "anna", server=True, authority=RunIdentity("x"))
     client = make(flavour, wire[1], "bert", server=False)
     with pytest.raises(public_ssl.SSLCertVerificationError) as refused:
         until_done(client.do_handshake, server.do_handshake)

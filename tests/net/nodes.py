@@ -152,7 +152,7 @@ class Rig:
     def __init__(self, size: int = 5 * BLOCK + 7) -> None:
         self.loop = Loop()
         self.manifest, self.data = content_of(size)
-        self.identity = RunIdentity(RUN, 3600)
+        self.identity = RunIdentity(RUN)
         self.members: list[Member] = []
 
     def papers(self, name: str) -> tuple[str, str, str]:

@@ -49,7 +49,7 @@ def test_a_silent_caller_is_hung_up_on(rig, impatient):
 def test_a_certificate_of_another_run_is_worth_nothing(rig, impatient, tmp_path):
     seed = rig.member("seed", seed=True)
     seed.awaits("host")
-    other = RunIdentity(RUN, 3600)
+    other = RunIdentity(RUN)
     cert, key = other.issue("host")
     context = client_context(("", cert.decode(), key.decode()), tmp_path)
     check_heard_nothing(rig, Intruder(seed.address, HELLO, context), seed)

@@ -5,6 +5,7 @@ import pytest
 from fleetpush.net import lanes
 from fleetpush.net.link import Link
 from fleetpush.swarm import wire
+from fleetpush.swarm.manifest import BLOCK
 from tests.net.nodes import Intruder, Rig
 
 TOKEN = b"t" * wire.TOKEN
@@ -97,3 +98,28 @@ def test_a_side_that_encrypts_has_no_use_for_lanes(rig, impatient):
     host.dials(seed)
     rig.until(lambda: seed.dropped)
     assert [peer for peer, _ in seed.dropped] == ["host"]
+
+
+@pytest.mark.parametrize("bent", [2, 3])
+def test_wrong_bytes_in_clear_are_the_wires_fault_at_first(impatient, bent):
+    rig = Rig(100 * BLOCK)
+    try:
+        seed = rig.member("seed", seed=True, encrypt=False, up_limit=16e6)
+        host = rig.member("host", encrypt=False)
+        next_block = seed.node.next_block
+
+        def over_the_wire(link):
+            framed = next_block(link)
+            if framed is None or link.is_tls or len(host.dropped) >= bent:
+                return framed
+            return framed[0], bytes(len(framed[1]))
+
+        seed.node.next_block = over_the_wire
+        rig.join(host, seed)
+        rig.until(lambda: host.completions or host.failed)
+        assert host.completions == (bent == 2)
+        assert host.failed == [("seed", "it broke the protocol")] * (bent == 3)
+        assert [peer for peer, _ in host.dropped] == ["seed"] * bent
+        assert sum("made anew" in reason for _, reason in host.dropped) == 2
+    finally:
+        rig.close()

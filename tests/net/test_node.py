@@ -51,19 +51,6 @@ def test_limits_slow_down_and_lose_nothing():
         rig.close()
 
 
-def test_neighbours_share_what_a_limit_lets_through():
-    rig = Rig(80 * BLOCK)
-    try:
-        seed = rig.member("seed", seed=True, up_limit=10e6)
-        hosts = [rig.member(name) for name in ("a", "b", "c")]
-        for host in hosts:
-            rig.join(host, seed)
-        rig.until(lambda: any(host.completions for host in hosts))
-        assert min(host.node.content_in for host in hosts) > len(rig.data) / 2
-    finally:
-        rig.close()
-
-
 def test_a_limit_that_is_raised_counts_at_once():
     rig = Rig(40 * BLOCK)
     try:
@@ -75,6 +62,20 @@ def test_a_limit_that_is_raised_counts_at_once():
         seed.node.limit(1e9)
         rig.until(lambda: host.completions)
         assert host.store.data == rig.data
+    finally:
+        rig.close()
+
+
+def test_who_waits_under_a_limit_is_served_in_turn():
+    """Else those who come last in a list wait for what was promised until they take it for a lie."""
+    rig = Rig(120 * BLOCK)
+    try:
+        seed = rig.member("seed", seed=True, up_limit=8e6)
+        hosts = [rig.member(name) for name in ("one", "two", "three")]
+        for host in hosts:
+            rig.join(host, seed)
+        rig.until(lambda: max(host.node.content_in for host in hosts) > 24 * BLOCK)
+        assert min(host.node.content_in for host in hosts) > 12 * BLOCK
     finally:
         rig.close()
 

@@ -42,6 +42,8 @@ class Staging:
         """Makes or reopens it. Raises StoreError (dest_busy), OSError."""
         self.name = PREFIX + digest
         self.path = root.where(self.name)
+        self.sound = True
+        """Memory shows nothing of it, as written, that the disk never took: a later run may find it."""
         self._root = root.fd
         with locked(root.fd, root.path):
             for name in os.listdir(root.fd):
@@ -104,6 +106,14 @@ class Staging:
                 f"{path}: needs {wanted / 1e6:,.1f} MB and its filesystem has {free / 1e6:,.1f} MB free; "
                 "make room there or choose another --dest",
             )
+
+    def sync(self) -> None:
+        """Writes its filesystem to the disk. Raises OSError, and then it is not ``sound``."""
+        try:
+            sync(self.fd)
+        except OSError:
+            self.sound = False
+            raise
 
     def remove(self) -> None:
         """Takes the directory away with all that is left in it. Raises OSError."""

@@ -240,7 +240,7 @@ class TreeStore(HostStore):
             if self._dirty and self._staging is not None:
                 self._dirty = False
                 with explained(self._targets[0].directory):
-                    sync(self._staging.fd)
+                    self._staging.sync()
 
     def finish(self, progress: Callable[[int], None] = lambda done: None) -> None:
         """As ``HostStore.finish``; also sets times."""
@@ -261,15 +261,16 @@ class TreeStore(HostStore):
             finally:
                 own.clear()
             if self._staging is not None:
-                sync(self._staging.fd)
+                self._staging.sync()
 
     def _prove(self, own: OpenFiles, progress: Callable[[int], None]) -> None:
-        from fleetpush.agent.proof import read_back
-
         assert self._root is not None
-        sync(self._root.fd)  # what was there already may have been written a moment ago, too
+        if self._staging is not None:
+            self._staging.sync()
+        else:
+            sync(self._root.fd)  # what was there already may have been written a moment ago, too
         fds = (own[index] for index in range(len(self._manifest.files)))
-        self._drop(read_back(self._manifest, Stream(self._manifest, own), fds, progress))
+        self._read_back(Stream(self._manifest, own), fds, progress)
 
     def _settle_file(self, fd: int, index: int) -> None:
         assert self._look is not None
@@ -345,7 +346,7 @@ class TreeStore(HostStore):
 
     def _keeps_staging(self) -> bool:
         assert self._staging is not None
-        if self._switch is not None and self._switch.done:
+        if (self._switch is not None and self._switch.done) or not self._staging.sound:
             return False
         if self._staging.existed and not self._scanned:
             return True  # nobody looked: it may be nearly everything

@@ -122,7 +122,8 @@ class Recorder:
         self._observer = observer
         self._retry_of = retry_of
         self._cwd = Path.cwd()
-        self._began = 0.0
+        self._began = self._began_at = 0.0
+        """By the clock, which may be set while the run lasts; by one that never is."""
         self._course = Course()
         self._news: list[HostFinished] = []
         self._source: SourceReady | None = None
@@ -151,6 +152,7 @@ class Recorder:
                 self._source = event
         if isinstance(event, RunStarted) and self._thread is None:
             self._began = time.time() - event.at
+            self._began_at = time.monotonic() - event.at
             writing = threading.Thread(target=self._write, args=(event,), name="history")
             writing.daemon = True  # a disk that hangs must not keep the process
             self._thread = writing
@@ -249,7 +251,7 @@ class Recorder:
         if report is not None and self._decided:
             self._settle(report)
         entry.end(
-            time.time(),
+            self._began + time.monotonic() - self._began_at,
             report.exit_code if report is not None else _exit_code(self._error),
             report.error if report is not None else _sentence(self._error),
             source=source,

@@ -83,7 +83,7 @@ def _over_a_socket(block: bytes, *, encrypted: bool) -> tuple[float, float]:
 
 def _tls(near: socket.socket, far: socket.socket) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
     """Both ends of an encrypted link as peers have it, its handshake done."""
-    identity = RunIdentity("measure", 3600.0)
+    identity = RunIdentity("measure")
     ends = []
     for sock, name in ((near, "a"), (far, "b")):
         certificate, key = identity.issue(name)

@@ -89,7 +89,7 @@ def _transfer(said: dict[str, dict[str, Any]]) -> Transfer:
 
 def _papers(work: Path) -> Path:
     """A run's certificate, as a deploy makes it."""
-    identity = RunIdentity(secrets.token_hex(16), 3600)
+    identity = RunIdentity(secrets.token_hex(16))
     certificate, key = identity.issue("everybody")
     path = work / "papers.pem"
     path.touch(mode=0o600)
