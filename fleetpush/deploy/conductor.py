@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fleetpush.deploy.member import ORIGIN
 from fleetpush.deploy.relay import WHY, Relays, no_peer_link
 from fleetpush.swarm import bitfield, tracker
+from fleetpush.swarm.tracking import SETTLED_AFTER
 
 if TYPE_CHECKING:
     import asyncio
@@ -37,6 +38,7 @@ class Conductor:
         self._edges: dict[str, dict[str, dict[str, Any]]] = {}
         self._parts: dict[str, list[str]] = {}
         self._flushing = False
+        self._settling: asyncio.TimerHandle | None = None
         self._relays = Relays(self._introduce_relay, self._relay_failed)
         self._relayed: dict[str, Edge] = {}
         """The origin's edges that run through SSH, as they should be now."""
@@ -45,6 +47,9 @@ class Conductor:
         """``member`` is ready to trade."""
         self.members[member.peer] = member
         self._handle(tracker.Joined(member.peer, member.rack, member.have))
+        if self._settling is not None:
+            self._settling.cancel()
+        self._settling = self._loop.call_later(SETTLED_AFTER, self._handle, tracker.Settled())
 
     def leave(self, member: Member) -> None:
         known = self.members.pop(member.peer, None) is not None
@@ -69,6 +74,8 @@ class Conductor:
         self._handle(tracker.Tick())
 
     async def close(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
         await self._relays.close_all()
 
     def _handle(self, event: tracker.Event) -> None:

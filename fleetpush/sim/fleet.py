@@ -22,6 +22,7 @@ from fleetpush.swarm.peer import Peer
 from fleetpush.swarm.picker import HandOut, Push, Rarest
 from fleetpush.swarm.plan import plan_for, shape_of
 from fleetpush.swarm.plan.shares import Shares
+from fleetpush.swarm.tracking import SETTLED_AFTER
 
 if TYPE_CHECKING:
     from fleetpush.sim.machine import Way
@@ -46,6 +47,7 @@ class Fleet:
         self.scenario = scenario
         self.machines: dict[str, Machine] = {}
         """The origin, and the hosts that have arrived, the dead included."""
+        self._joined_at = 0.0
         self.told = 0
         """How many events the peers' cores were given."""
         self.tracker_told = 0
@@ -122,6 +124,8 @@ class Fleet:
         self.machines[machine.name] = machine
         rack = f"rack{drawn.rack}" if drawn is not None and len(self.racks) > 1 else ""
         self.tell_tracker(tracker.Joined(machine.name, rack, 0))
+        self._joined_at = self.clock.now
+        self.clock.at(self.clock.now + SETTLED_AFTER, self._settles, self._joined_at)
 
     def _begins(self, name: str) -> None:
         """One more origin."""
@@ -176,6 +180,10 @@ class Fleet:
     def _tick(self, *_: object) -> None:
         self.tell_tracker(tracker.Tick())
         self.clock.at(self.clock.now + TICK, self._tick)
+
+    def _settles(self, since: float, _: object = None) -> None:
+        if since == self._joined_at:
+            self.tell_tracker(tracker.Settled())
 
     def tell_tracker(self, event: tracker.Event, _: object = None) -> None:
         self.tracker_told += 1

@@ -27,6 +27,7 @@ from fleetpush.swarm.tracking import (
     Relay,
     RelayFailed,
     Release,
+    Settled,
     TellHeld,
     Tick,
 )
@@ -67,6 +68,7 @@ __all__ = (
     "Relay",
     "RelayFailed",
     "Release",
+    "Settled",
     "TellHeld",
     "Tick",
     "Tracker",
@@ -129,6 +131,7 @@ class Tracker:
             LinksCounted: self._links_counted,
             Finished: self._finished,
             RelayFailed: self._relay_failed,
+            Settled: self._settled,
             Tick: self._tick,
         }
 
@@ -371,6 +374,10 @@ class Tracker:
             if member.links and not event.links:
                 member.joined_at = now
             member.links = event.links
+
+    def _settled(self, event: Settled, now: float) -> None:
+        self._plan.settle()
+        self._announce()
 
     def _tick(self, event: Tick, now: float) -> None:
         for peer, member in list(self._members.items()):

@@ -50,11 +50,19 @@ class RelayFailed(NamedTuple):
     reason: str
 
 
+SETTLED_AFTER = 0.1
+"""Seconds without a newcomer."""
+
+
+class Settled(NamedTuple):
+    """Nobody has joined for ``SETTLED_AFTER``."""
+
+
 class Tick(NamedTuple):
     """Time has passed; wanted about once a second."""
 
 
-Event = Union[Joined, Left, DialFailed, LinksCounted, Finished, RelayFailed, Tick]
+Event = Union[Joined, Left, DialFailed, LinksCounted, Finished, RelayFailed, Settled, Tick]
 
 
 class Introduce(NamedTuple):

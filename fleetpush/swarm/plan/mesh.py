@@ -2,8 +2,8 @@
 
 A newcomer is joined to half the degree of earlier hosts: half of those at random among hosts that are short
 of neighbours, half at random among all (without which late hosts would know only late hosts, and the graph
-would be a long band). Whoever is still short when the next tick comes gets the rest. A standing edge is never
-broken, as a union of random Hamiltonian cycles would when it grows.
+would be a long band). Whoever is still short when nobody has come for a moment, or at the next tick, gets
+the rest. A standing edge is never broken, as a union of random Hamiltonian cycles would when it grows.
 With racks, every host has more neighbours inside its rack, and some outside; over those edges goes only what
 the host imports (see ``importers``), so that a rack's uplink carries little more than one copy.
 Each origin is joined to the first hosts, in distinct racks while there are some, rather to those that no
@@ -69,7 +69,7 @@ class Mesh:
         self._short: dict[str, _Pool] = {}
         """Of each rack, those with fewer neighbours in it than they should have."""
         self._young: list[str] = []
-        """Who came since the last tick, and before."""
+        """Who came and was not given all its neighbours yet."""
         self._cut: set[tuple[str, str]] = set()
         self._done: set[str] = set()
         self._importers = Importers()
@@ -90,8 +90,11 @@ class Mesh:
         self._top_up_origins()
 
     def tick(self) -> None:
-        """Gives those that were joined since the last tick, and are short of neighbours, the rest."""
         self._reflow(self._importers.tick())
+        self.settle()
+
+    def settle(self) -> None:
+        """Gives those that were joined since the last time, and are short of neighbours, the rest."""
         young, self._young = self._young, []
         if self._grows:
             for peer in young:

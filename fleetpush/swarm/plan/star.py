@@ -23,6 +23,9 @@ class Star:
     def unreachable(self, one: str, other: str) -> None:
         """There is no second edge to try: the tracker falls back to a relay."""
 
+    def settle(self) -> None:
+        """Everyone has its place from the start."""
+
     def tick(self) -> None:
         """Nothing changes with time."""
 

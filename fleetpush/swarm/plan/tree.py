@@ -179,6 +179,9 @@ class Tree:
                     tree.detach(child)
                     self._place(tree, child)
 
+    def settle(self) -> None:
+        """Everyone has its place from the start."""
+
     def tick(self) -> None:
         """Nothing changes with time."""
 
