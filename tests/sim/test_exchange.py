@@ -57,6 +57,15 @@ def test_another_seed_gives_another_run():
     assert one.makespan != other.makespan
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_in_a_short_run_no_host_is_left_far_behind_by_its_place_in_the_mesh(seed):
+    """Over before the first tick: whoever had half the neighbours took a fifth longer."""
+    fast = 125e6
+    found = simulate(Scenario(hosts=24, chunks=200, blocks=4, rate=fast, seed=seed))
+    assert found.makespan < 0.7, "it was to be short"
+    assert found.makespan < 1.05 * found.completed_by(0.5)
+
+
 def test_nothing_depends_on_the_order_of_hashes():
     code = (
         "import json; from fleetpush.sim.outcome import simulate\n"

@@ -207,6 +207,21 @@ def test_a_mesh_is_wide_not_long_and_in_the_end_nobody_is_short_of_neighbours(ra
         assert len(others) - inside >= (OUT_OF_RACK if racks > 1 else 0)
 
 
+@given(st.integers(DEGREE + 1, 40), st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_a_mesh_that_has_settled_leaves_nobody_short_and_changes_no_more(hosts, seed):
+    plan = plan_for("mesh", ORIGIN, random.Random(seed))
+    for i in range(hosts):
+        plan.join(f"h{i}", "")
+    plan.settle()
+    degree = Counter(p for key in plan.links.pairs() for p in key if ORIGIN not in key)
+    assert min(degree[f"h{i}"] for i in range(hosts)) >= DEGREE
+    plan.links.take_changes()
+    plan.settle()
+    plan.tick()
+    assert plan.links.take_changes() == []
+
+
 def farthest(plan, start: str) -> int:
     """Hops to the host that is farthest from ``start`` when the origin does not help."""
     around: dict[str, list[str]] = {}
