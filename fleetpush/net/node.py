@@ -394,5 +394,7 @@ class Node:
         self._turn = (self._turn + 1) % max(1, len(waiting))
         # A read that fails on the way ends this peer and with it every session.
         for session in waiting[self._turn :] + waiting[: self._turn]:
-            if session.streams and session.data is not None:
-                session.data.want_write()
+            # A stream that began before the lane stood goes on beside it.
+            for link in (session.data, session.control):
+                if session.streams and link is not None:
+                    link.want_write()

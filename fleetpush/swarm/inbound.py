@@ -51,7 +51,11 @@ class Reservations:
         self.mask = 0
         self._fed_at: dict[str, float] = {}
         """When something last came from each."""
-        self._sources: dict[int, list[Inbound]] = {}
+        self._sources: dict[int, dict[str, Inbound]] = {}
+        """By chunk and neighbour."""
+        self._promised: dict[str, dict[int, Inbound]] = {}
+        """The same by neighbour and chunk."""
+        self._count = 0
         self._recent: list[float] = []
         self._took: dict[str, float] = {}
         """The seconds of each neighbour's last one, latest last."""
@@ -62,69 +66,80 @@ class Reservations:
 
     def __iter__(self) -> Iterator[Inbound]:
         for sources in self._sources.values():
-            yield from sources
+            yield from sources.values()
 
     def __len__(self) -> int:
-        return sum(len(sources) for sources in self._sources.values())
+        return self._count
 
     def expects(self, peer: str, chunk: int) -> bool:
-        for inbound in self._sources.get(chunk, ()):  # noqa: SIM110 - for every block, and twice as fast
-            if inbound.peer == peer:
-                return True
-        return False
+        return peer in self._sources.get(chunk, ())
 
     def sources(self, chunk: int) -> list[str]:
-        return [i.peer for i in self._sources.get(chunk, ())]
+        return list(self._sources.get(chunk, ()))
 
     def from_peer(self, peer: str) -> list[int]:
-        return [i.chunk for i in self if i.peer == peer]
+        return list(self._promised.get(peer, ()))
 
     def reserve(self, chunk: int, peer: str, now: float, *, slow: bool = False) -> None:
-        self._sources.setdefault(chunk, []).append(Inbound(chunk, peer, now, slow=slow))
+        """``peer`` is no source of ``chunk`` yet."""
+        inbound = Inbound(chunk, peer, now, slow=slow)
+        self._sources.setdefault(chunk, {})[peer] = inbound
+        self._promised.setdefault(peer, {})[chunk] = inbound
+        self._count += 1
         self.mask |= 1 << chunk
 
     def release(self, chunk: int, peer: str) -> bool:
         """True if ``peer`` was a source of ``chunk``."""
-        sources = self._sources.get(chunk, [])
-        kept = [i for i in sources if i.peer != peer]
-        if len(kept) == len(sources):
+        sources = self._sources.get(chunk, {})
+        if sources.pop(peer, None) is None:
             return False
-        if kept:
-            self._sources[chunk] = kept
-        else:
+        self._forget(chunk, peer)
+        if not sources:
             del self._sources[chunk]
             self.mask &= ~(1 << chunk)
         return True
 
+    def _forget(self, chunk: int, peer: str) -> None:
+        self._count -= 1
+        promised = self._promised[peer]
+        del promised[chunk]
+        if not promised:
+            del self._promised[peer]
+
     def progressed(self, chunk: int, peer: str, now: float) -> bool:
         """A block of it came. Whether it comes slowly."""
         self._fed_at[peer] = now
-        slow = False
-        for inbound in self._sources.get(chunk, ()):
-            if inbound.peer == peer:
-                inbound.progress_at = now
-                inbound.begun = True
-                slow = inbound.slow
-        return slow
+        inbound = self._sources.get(chunk, {}).get(peer)
+        if inbound is None:
+            return False
+        inbound.progress_at = now
+        inbound.begun = True
+        return inbound.slow
 
     def finish(self, chunk: int, peer: str, now: float) -> tuple[list[str], float]:
         """``chunk`` is whole, thanks to ``peer``; returns the other sources, now released, and its time."""
         self._fed_at[peer] = now
-        sources = self._sources.pop(chunk, [])
+        sources = self._sources.pop(chunk, {})
         self.mask &= ~(1 << chunk)
+        for source in sources:
+            self._forget(chunk, source)
+        inbound = sources.pop(peer, None)
         took = 0.0
-        for inbound in sources:
-            if inbound.peer == peer:
-                took = now - inbound.since
-                self._recent.append(took)
-                del self._recent[:-RECENT]
-                self.usual = sorted(self._recent)[len(self._recent) // 2]
-                self._took.pop(peer, None)
-                self._took[peer] = took
-                if len(self._took) > RECENT:
-                    del self._took[next(iter(self._took))]
-                self._brisk = sorted(self._took.values())[len(self._took) // 4]
-        return [i.peer for i in sources if i.peer != peer], took
+        if inbound is not None:
+            took = now - inbound.since
+            self._measure(peer, took)
+        return list(sources), took
+
+    def _measure(self, peer: str, took: float) -> None:
+        """A chunk from ``peer`` took so many seconds."""
+        self._recent.append(took)
+        del self._recent[:-RECENT]
+        self.usual = sorted(self._recent)[len(self._recent) // 2]
+        self._took.pop(peer, None)
+        self._took[peer] = took
+        if len(self._took) > RECENT:
+            del self._took[next(iter(self._took))]
+        self._brisk = sorted(self._took.values())[len(self._took) // 4]
 
     def chunk_time(self) -> float:
         """Median seconds of the last transfers, never under 50 ms."""
@@ -149,7 +164,7 @@ class Reservations:
 
     def is_idle(self, inbound: Inbound, now: float) -> bool:
         """Whether its source has sent nothing of it for longer than it should, and nothing else either."""
-        if inbound.begun:
+        if inbound.begun or now - inbound.since <= MIN_STALL:
             return False
         waited = now - max(inbound.since, self._fed_at.get(inbound.peer, 0.0))
         return waited > max(MIN_STALL, IDLE_CHUNK_TIMES * self.chunk_time())
@@ -158,19 +173,25 @@ class Reservations:
         return [i for i in self if self.is_idle(i, now)]
 
     def idle_sources(self, chunk: int, now: float) -> list[str]:
-        return [i.peer for i in self._sources.get(chunk, ()) if self.is_idle(i, now)]
+        return [peer for peer, i in self._sources.get(chunk, {}).items() if self.is_idle(i, now)]
 
     def comes(self, chunk: int, now: float) -> bool:
         """Whether somebody can be expected to send ``chunk`` in good time."""
+        sources = self._sources.get(chunk)
+        if not sources:
+            return False
         limit = now - self.late_after()
-        sources = self._sources.get(chunk, ())
-        return not all(self.is_idle(i, now) or (i.slow and i.since <= limit) for i in sources)
+        return not all(
+            self.is_idle(i, now) or (i.slow and i.since <= limit) for i in sources.values()
+        )
 
     def waits_for(self, peer: str, now: float) -> bool:
         """Whether ``peer`` is late with something, or has sent nothing of it."""
+        promised = self._promised.get(peer)
+        if not promised:
+            return False
         limit = now - self.late_after()
-        mine = (i for i in self if i.peer == peer)
-        return any(i.slow or i.since <= limit or self.is_idle(i, now) for i in mine)
+        return any(i.slow or i.since <= limit or self.is_idle(i, now) for i in promised.values())
 
     def room(self, now: float) -> int:
         """How many more offers to accept: stalled and late ones do not count, up to twice the limit.

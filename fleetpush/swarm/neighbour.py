@@ -86,7 +86,11 @@ class Neighbour:
     @property
     def busy(self) -> int:
         """How many upload slots of ours it holds."""
-        return self.held + bitfield.count(self.asked | (self.sending & ~self.ending))
+        # Asked, ending and sending: the first is none of the last, the second are all of them.
+        count = self.held + len(self.started)
+        if self.asked:
+            count += bitfield.count(self.asked)
+        return count - bitfield.count(self.ending) if self.ending else count
 
     def withdraw(self, mask: int) -> None:
         """``mask`` is not on offer to it any more."""

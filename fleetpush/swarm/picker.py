@@ -100,7 +100,10 @@ class Rarest:
         open_to = [
             n
             for n in peer.neighbours.values()
-            if n.greeted and n.credit and not n.held and not n.is_late(late, peer.now)
+            if n.credit
+            and not n.held
+            and n.greeted
+            and not (n.started and n.is_late(late, peer.now))
         ]
         # A rack gets a chunk by one host, and then has it: that comes before what spreads inside ours.
         abroad = [n for n in open_to if not n.local and not n.busy and mine & ~n.taken & n.flow]

@@ -51,11 +51,10 @@ class Sender:
         mine, used, anyone = state.have | state.partial, 0, False
         late_after = state.late_after
         for n in state.neighbours.values():
-            if (
-                (n.held or n.asked or n.sending)
-                and not n.stuck
-                and not n.is_late(late_after, state.now)
-            ):
+            if n.started:
+                if not (n.stuck or n.is_late(late_after, state.now)):
+                    used += n.busy
+            elif (n.held or n.asked) and not n.stuck:
                 used += n.busy
             anyone = anyone or (n.greeted and n.credit and bool(mine & ~n.has))
         if not anyone:

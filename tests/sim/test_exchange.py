@@ -235,7 +235,7 @@ def test_an_outcome_counts_what_was_sent_and_wasted():
     assert sent >= 15 * blocks * (1 + found.wasted)
     assert sum(len(m.stored) for m in fleet.hosts) == 15 * 30
     assert 0 < found.control_share < 0.05
-    assert found.control_messages_per_chunk == found.control_messages / (15 * 30)
+    assert found.control_messages_per_chunk == pytest.approx(found.control_messages / (15 * 30))
     assert found.scenario.size == 30 * 4 * BLOCK
 
 

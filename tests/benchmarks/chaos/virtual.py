@@ -50,8 +50,9 @@ class VirtualRound:
         """What was not as it should be: nothing, mostly."""
         try:
             self._net.run(180.0, steps=20_000_000)
-            for name in set(self._names) - self._dead:
-                self._thaw(name)
+            for name in self._names:
+                if name not in self._dead:
+                    self._thaw(name)
             self._net.run(self._net.now + 60.0, steps=20_000_000)
         except AssertionError as error:
             return [str(error)[:3000]]
@@ -144,5 +145,5 @@ class VirtualRound:
 
     def _wall(self, pairs: set[tuple[str, str]]) -> None:
         self._net.blocked |= pairs
-        for one, other in pairs:
+        for one, other in sorted(pairs):  # a set's order changes from process to process
             self._cut(one, other)
