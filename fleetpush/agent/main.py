@@ -8,6 +8,7 @@ when it is told to, or with its lease.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import sys
@@ -15,6 +16,7 @@ import threading
 
 from fleetpush.agent.control import Control
 from fleetpush.agent.exchange import Exchange
+from fleetpush.agent.place import explain
 from fleetpush.errors import HostError, ManifestError, RemoteProtocolError
 from fleetpush.net.loop import Loop
 from fleetpush.swarm.manifest import Manifest
@@ -84,15 +86,15 @@ class Agent:
             raise RemoteProtocolError(reason)
         self._loop.call_later(self._control.grace, lambda: self._quit(reason))
 
-    def break_off(self, why: str) -> None:
+    def break_off(self, failure: HostError) -> None:
         """It cannot go on: says so, and leaves."""
         try:
             if self._exchange is not None:
-                self._exchange.store_failed(HostError("agent_error", why))
+                self._exchange.store_failed(failure)
             else:
-                self._say_failed("agent_error", why)
+                self._say_failed(failure.slug, str(failure))
         finally:
-            self._quit(why)
+            self._quit(str(failure))
 
     def _say_failed(self, slug: str, message: str) -> None:
         self._control.say({"is": "failed", "slug": slug, "message": message})
@@ -148,18 +150,24 @@ def _collect() -> None:
 
 def run(loop: Loop, agent: Agent) -> int:
     """Until it is done; its exit status. What makes no sense ends it as an error of its own does."""
-    status, why = 0, ""
+    status, failure = 0, None
     while True:
         try:
-            if why:
-                agent.break_off(why)
+            if failure is not None:
+                agent.break_off(failure)
             loop.run()
             return status
         except Exception as error:  # noqa: BLE001 - the host fails by a sentence, whatever it is
             if status:
                 return status  # not even leaving works
-            status, why = 1, _said(error)
-            sys.stderr.write(f"fleetpush agent: {why}\n")
+            status, failure = 1, _failure(error)
+            sys.stderr.write(f"fleetpush agent: {failure}\n")
+
+
+def _failure(error: Exception) -> HostError:
+    if isinstance(error, OSError) and error.errno == errno.EMFILE:
+        return explain(error, "the agent")
+    return HostError("agent_error", _said(error))
 
 
 def _said(error: BaseException) -> str:

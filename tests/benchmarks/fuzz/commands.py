@@ -67,6 +67,7 @@ class Turns:
     """In the place of the loop: virtual time, and an end to it."""
 
     def __init__(self) -> None:
+        self.slept = 0.0
         self._at, self._timers, self._soon = 0.0, [], []  # type: ignore[var-annotated]  # lists
         self._running = False
         self._left = TURNS
