@@ -1,7 +1,7 @@
 """Memory that was touched before, for whoever is measured.
 
-A virtual machine that gives free memory back to its host pays for each page that it touches anew: 1 to 10
-processor seconds a gigabyte of page cache on ours, five to fifty times what writing it costs. On real
+A virtual machine that gives free memory back to its host pays for each page that it touches anew: 1 to 8
+processor seconds a gigabyte on ours, five to forty times what writing it costs. On real
 machines nobody pays that. So as much memory as a run will take is touched beforehand and freed but for one
 page in each ``KEPT_OF``. Those keep the free ones from growing together into blocks of the 2 MiB that are
 given back, and the page allocator prefers small blocks: what was touched stays, and is what is taken, in
