@@ -7,6 +7,9 @@ takes them, so a frame never waits behind more than a block of our own and nothi
 from __future__ import annotations
 
 import errno
+import sys
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - its module has it in lower case
 
 from fleetpush.errors import RemoteProtocolError
 from fleetpush.lean.sockets import socket, ssl
@@ -53,6 +56,13 @@ UNSENT_LOW_WATER = 128 * 1024
 MAX_BACKLOG = 8 * 1024 * 1024
 """Bytes of control frames that may wait for a reader: twice what news of the largest content takes. Whoever
 asks for more and does not read would have us keep it all."""
+
+SO_MEMINFO = 55
+MEMINFO = Struct("=8xI")
+"""What Linux (since 4.12) says of a socket's memory; the third number is what of it is in queues of this
+machine."""
+
+MEMINFO_KNOWN = sys.platform == "linux"
 
 CONNECT_WITHIN = 2.5
 HANDSHAKE_WITHIN = 15.0
@@ -116,6 +126,16 @@ class Link:
     def backlog(self) -> int:
         """Bytes of control frames not yet taken by the socket."""
         return len(self._control)
+
+    def queued(self) -> int:
+        """Bytes that wait in the queues of this machine; 0 where the system does not tell."""
+        if self.is_closed or not MEMINFO_KNOWN:
+            return 0
+        try:
+            found = self._sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size)
+            return int(MEMINFO.unpack(found)[0])
+        except (OSError, StructError):
+            return 0
 
     def want_write(self) -> None:
         """There is something to send: tries at once."""

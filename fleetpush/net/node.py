@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from fleetpush.net.edges import Edges
+from fleetpush.net.egress import Egress
 from fleetpush.net.outgoing import Outgoing
 from fleetpush.net.throttle import Throttle
 from fleetpush.swarm import events, wire
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
     from fleetpush.swarm.peer import Peer
     from fleetpush.swarm.picker import Rng
 
-
 ADDED, WHOLE, DUPLICATE, CORRUPT = 0, 1, 2, 3
 """What ``Store.put_block`` answers."""
-
 
 UNWANTED = 32 * 1024 * 1024
 """Bytes of blocks that a neighbour may send in vain, beyond what it sends that we keep: more than what is on
@@ -63,7 +62,7 @@ class Node:
         self._watcher = watcher
         self._store: Store
         self._peer: Peer | None = None
-        self._up = Throttle(up_limit)
+        self._egress = Egress(up_limit)
         self._down = Throttle(down_limit)
         self._queue: deque[events.Event] = deque()
         self._handling = False
@@ -73,7 +72,7 @@ class Node:
         self._timer_at: float | None = None
         self._starved: dict[int, set[str]] = {}
         """Peers whose stream waits for the next block of a chunk."""
-        self._throttled = False
+        self._held_back = False
         self._turn = 0
 
     # -- the agent's side
@@ -101,7 +100,7 @@ class Node:
 
     def limit(self, up: float) -> None:
         """At most ``up`` bytes a second are sent from now on."""
-        self._up.change(up, self._loop.now())
+        self._egress.limit(up, self._loop.now())
         self._release()
 
     def part(self, peer: str) -> None:
@@ -334,7 +333,7 @@ class Node:
         session: Session | None = link.session
         if session is None or not session.streams:
             return None
-        if self._up.rate is not None and self._hold_back():
+        if self._hold_back():
             return None
         for stream in session.streams:
             if stream.link is not link and (stream.link is not None or session.data is not link):
@@ -365,7 +364,7 @@ class Node:
         if not self.content_out:
             self._watcher.began()
         self.content_out += len(payload)
-        self._up.spend(len(payload))
+        self._egress.sent(link, len(payload))
         if stream.took():
             self.feed(events.SendEnding(session.peer, chunk))
         return leaves + wire.data_head(chunk, block, len(payload)), payload
@@ -379,21 +378,21 @@ class Node:
             self.feed(events.SendEnded(session.peer, stream.chunk))
 
     def _hold_back(self) -> bool:
-        delay = self._up.delay(self._loop.now())
-        if delay <= 0:
-            return False
-        if not self._throttled:
-            self._throttled = True
+        delay = self._egress.delay(self._loop.now())
+        if delay > 0 and not self._held_back:
+            self._held_back = True
             self._loop.call_later(delay, self._release)
-        return True
+        return delay > 0
 
     def _release(self) -> None:
-        self._throttled = False
+        self._held_back = False
         waiting = [s for s in self.edges.sessions.values() if s.streams]
         # Often a single block passes: each time another neighbour is the first to have it.
         self._turn = (self._turn + 1) % max(1, len(waiting))
         # A read that fails on the way ends this peer and with it every session.
         for session in waiting[self._turn :] + waiting[: self._turn]:
+            if self._held_back:
+                return  # the rest waits for the next time
             # A stream that began before the lane stood goes on beside it.
             for link in (session.data, session.control):
                 if session.streams and link is not None:

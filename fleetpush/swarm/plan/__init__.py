@@ -54,7 +54,7 @@ class Shape(NamedTuple):
     """Chunks that go to one neighbour at a time."""
 
 
-BUNDLE = 384 * 1024
+BUNDLE = 192 * 1024
 """Bytes in flight to one neighbour below which a chunk costs more in messages than in moving."""
 
 

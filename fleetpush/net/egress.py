@@ -1,0 +1,101 @@
+"""When a peer may send: what it has sent must not pile up on its own machine, nor exceed its rate limit.
+
+Sockets take far more than the line carries away, and every frame to anybody then waits behind it: an offer
+and its answer take longer than the chunk that they are about. So a block is handed to the kernel only while
+less waits there than the line carries in ``DEPTH``; until then it stays in the store, and its turn may go to
+a neighbour that asks first. What is on the line, or in queues beyond this machine, does not count: nobody's
+frames but that link's own wait behind it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from fleetpush.net.throttle import Throttle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Way(Protocol):
+        """A link, as far as this is concerned."""
+
+        def queued(self) -> int:
+            """Bytes that wait in this machine's queues; 0 where that cannot be known."""
+
+
+DEPTH = 0.05
+"""Seconds. Less, and on a machine that is busy the line runs dry before the next block comes."""
+
+LEAST = 128 * 1024
+"""Bytes that may always wait: one block goes out while the next is read."""
+
+WINDOW = 0.5
+"""Seconds over which the line's rate is taken, from samples ``SAMPLE`` apart."""
+
+SAMPLE = 0.02
+
+SOONEST, LATEST = 0.001, 0.02
+"""Seconds from one look in vain to the next. On a fast line ``DEPTH`` of it carries it over the longest."""
+
+
+class Egress:
+    """Of one peer, over all its links. ``limit``: bytes a second, None for no limit."""
+
+    def __init__(self, limit: float | None) -> None:
+        self._throttle = Throttle(limit)
+        self._ways: dict[Way, None] = {}
+        """Those that may have something waiting."""
+        self._sent = 0
+        self._left: deque[tuple[float, int]] = deque()
+        """When, and how many bytes had left the machine."""
+        self._rate = 0.0
+        self._look_at = 0.0
+        self._wait = 0.0
+
+    def sent(self, way: Way, count: int) -> None:
+        """``count`` bytes more are on ``way``."""
+        self._throttle.spend(count)
+        self._sent += count
+        self._ways[way] = None
+
+    def limit(self, rate: float, now: float) -> None:
+        """Another limit from now on."""
+        self._throttle.change(rate, now)
+
+    def delay(self, now: float) -> float:
+        """Seconds until the next block may go; 0 if it may now."""
+        return self._throttle.delay(now) or self._until_room(now)
+
+    def _until_room(self, now: float) -> float:
+        if now < self._look_at:
+            return self._wait
+        waiting = self._waiting()
+        self._measure(now, self._sent - waiting)
+        excess = waiting - max(LEAST, self._rate * DEPTH)
+        if excess < 0:
+            return 0.0
+        self._look_at = now + SOONEST
+        self._wait = max(SOONEST, min(LATEST, excess / self._rate if self._rate > 0 else 0.0))
+        return self._wait
+
+    def _waiting(self) -> int:
+        total = 0
+        for way in list(self._ways):
+            queued = way.queued()
+            total += queued
+            if not queued:
+                del self._ways[way]
+        return total
+
+    def _measure(self, now: float, left: int) -> None:
+        """So many bytes had left by ``now``."""
+        samples = self._left
+        if samples and now - samples[-1][0] < SAMPLE:
+            return
+        samples.append((now, left))
+        while len(samples) > 2 and now - samples[1][0] >= WINDOW:
+            samples.popleft()
+        since, before = samples[0]
+        if now > since:
+            self._rate = (left - before) / (now - since)
