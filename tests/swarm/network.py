@@ -237,7 +237,9 @@ class Network:
         session = sessions.get(other)
         if session is None:
             session = sessions[other] = Session(edge)
-        session.edge, session.dial, session.relayed = edge, dial, relayed
+        session.edge, session.dial = edge, dial
+        # A link through SSH stays one when its edge changes.
+        session.relayed = session.relayed or relayed
         if session.link is not None:
             self._feed(self.hosts[name], events.EdgeChanged(other, edge))
         elif dial and session.banned:
