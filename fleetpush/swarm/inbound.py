@@ -21,8 +21,9 @@ IDLE_CHUNK_TIMES = 2
 MIN_LATE = 0.25
 """Seconds: nor late sooner than this."""
 
-LATE_AT_END = 2
-"""The same once nothing else is missing: then it alone is waited for."""
+MIN_LATE_AT_END = 0.02
+"""Seconds: once nothing else is missing, what takes longer than the median, and than this, is late.
+It alone is waited for; half of the last few come twice at worst."""
 
 RECENT = 16
 
@@ -145,14 +146,18 @@ class Reservations:
         """Median seconds of the last transfers, never under 50 ms."""
         return max(0.05, self.usual)
 
-    def late_after(self, times: int = LATE_CHUNK_TIMES) -> float:
-        """Seconds after which a transfer is late; without end before there was one."""
-        usual = self.usual if times == LATE_AT_END else self._brisk
-        return max(MIN_LATE, times * usual) if self._recent else inf
+    def late_after(self, *, at_end: bool = False) -> float:
+        """Seconds after which a transfer is late; without end before there was one. ``at_end``: when nothing
+        else is missing."""
+        if not self._recent:
+            return inf
+        if at_end:
+            return max(MIN_LATE_AT_END, self.usual)
+        return max(MIN_LATE, LATE_CHUNK_TIMES * self._brisk)
 
-    def late(self, now: float, times: int = LATE_CHUNK_TIMES) -> list[Inbound]:
-        """Those that take so many times as long as usual, and those that can be expected to."""
-        limit = now - self.late_after(times)
+    def late(self, now: float, *, at_end: bool = False) -> list[Inbound]:
+        """Those that take so long, and those that can be expected to."""
+        limit = now - self.late_after(at_end=at_end)
         return [i for i in self if i.slow or i.since <= limit]
 
     def stall_after(self) -> float:

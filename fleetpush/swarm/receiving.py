@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from fleetpush.swarm import bitfield, wire
-from fleetpush.swarm.inbound import LATE_AT_END, Reservations
+from fleetpush.swarm.inbound import Reservations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -229,14 +229,14 @@ class Receiver:
 
     def _hasten(self, now: float) -> None:
         """All that is missing is on its way: asks another neighbour for what is late."""
-        for inbound in self.inbound.late(now, LATE_AT_END):
+        for inbound in self.inbound.late(now, at_end=True):
             if len(self.inbound.sources(inbound.chunk)) == 1:
                 self._ask(1 << inbound.chunk, now)
         self.check_at = min(self.check_at or inf, now + self._look_again())
 
     def _look_again(self) -> float:
         """Seconds until what is on its way now, and is the last, is late."""
-        return min(IDLE_CHECK, self.inbound.late_after(LATE_AT_END))
+        return min(IDLE_CHECK, self.inbound.late_after(at_end=True))
 
     def _ask(self, wanted: int, now: float) -> bool:
         """WANT one of ``wanted`` from a neighbour that has it; the frugal origin comes last.

@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetpush.swarm import bitfield
-from fleetpush.swarm.inbound import MIN_STALL, Reservations
+from fleetpush.swarm.inbound import (
+    LATE_CHUNK_TIMES,
+    MIN_LATE,
+    MIN_LATE_AT_END,
+    MIN_STALL,
+    Reservations,
+)
 
 PEERS = st.sampled_from("abcd")
 CHUNKS = st.integers(0, 9)
@@ -95,3 +101,18 @@ def test_a_chunk_time_is_the_median_of_the_last_and_never_tiny():
         books.finish(chunk, "a", 10.0 + seconds)
     assert books.chunk_time() == 2.0
     assert books.stall_after() == 24.0
+
+
+@given(st.floats(0.001, 2.0))
+def test_at_the_end_what_takes_longer_than_the_median_is_late_and_before_it_four_times(usual):
+    books, now = Reservations(9), 10.0
+    for chunk in range(5):
+        books.reserve(chunk, "a", now - usual)
+        books.finish(chunk, "a", now)
+    books.reserve(5, "b", now)
+    soon = max(MIN_LATE_AT_END, usual)
+    assert not books.late(now + 0.99 * soon, at_end=True)
+    assert books.late(now + 1.01 * soon, at_end=True)
+    late = max(MIN_LATE, LATE_CHUNK_TIMES * usual)
+    assert not books.late(now + 0.99 * late)
+    assert books.late(now + 1.01 * late)
