@@ -122,9 +122,12 @@ class LabFleet:
         return self.servers[name].log().count("Accepted publickey")
 
     def inventory(
-        self, names: list[str], variables: dict[str, dict[str, str]], folder: Path
+        self,
+        names: list[str],
+        variables: dict[str, dict[str, str]],
+        folder: Path | None = None,
     ) -> Path:
-        """Of ``names``, with what some have more; in ``folder``."""
+        """Of ``names``, with what some have more; in ``folder``, where several runs are to have their own."""
         server = self.servers[names[0]]
         usual = {
             "ansible_port": SSH_PORT,
@@ -135,7 +138,7 @@ class LabFleet:
             name: {"ansible_host": self.hosts[name].address, **variables.get(name, {})}
             for name in names
         }
-        path = folder / "fleet.yaml"
+        path = (folder or self.root) / "fleet.yaml"
         path.write_text(json.dumps({"all": {"vars": usual, "hosts": hosts}}))  # JSON is YAML
         return path
 
