@@ -40,9 +40,9 @@ CANDIDATES = (
 NO_PYTHON, OLD_PYTHON, CUT_OFF = 97, 96, 95
 """Exit codes of the shell line and the stub."""
 
-SILENCE = 60
-"""Seconds after which the stub no longer waits for the rest of the archive: the connection may have been cut
-without a word, and nobody would ever end it."""
+SILENCE = 20
+"""Seconds, as of an agent's lease, after which the stub no longer waits for the rest of the archive: the
+connection may have been cut without a word, and nobody would ever end it."""
 
 
 class Kit(NamedTuple):

@@ -74,6 +74,10 @@ SPARE = 3
 and each round of saying so costs both ends more than the names do."""
 
 
+FEW = 4
+"""The word of one in so many neighbours proves nothing: of one alone, where there are fewer."""
+
+
 class Rarest:
     """The mesh's default. Small chunks go in bundles."""
 
@@ -155,7 +159,9 @@ class HandOut:
         self._given = 0
         """What went out whole to anybody."""
         self._alone = self._doubted = 0
-        """What others have by the word of one alone, and not from us; and what has stayed with that one."""
+        """What others have by the word of few, and not from us; and what has stayed with those."""
+        self._claims: list[int] = []
+        """How many had it then: what one had, what two had, and so on."""
         self._turn = 0
         self._cut_off: dict[str, int] = {}
         """Neighbours that had to ask, and what they had then. They may have no link but ours, or stand with
@@ -173,7 +179,8 @@ class HandOut:
         if all(n.id in slow for n in ring if n.greeted):
             slow = set()
         if self._doubted:
-            self._doubted &= self._unproven(peer)
+            alone, claims = self._unproven(peer)
+            self._doubted &= alone & ~self._spread(claims)
         for n in ring:
             self.todo &= ~((n.has | n.refused) & ~self._doubted | n.sent)
             if not n.stuck:
@@ -182,7 +189,8 @@ class HandOut:
         # What only a slow one is getting would be late everywhere: in the end it goes to another one, too.
         free = self.todo & ~under_way or self.todo & late
         if not free:
-            self._alone = self._alone or self._unproven(peer)
+            if not self._alone:
+                self._look_around(peer)
             return None if self.todo else self._next_again(peer)
         for step in range(len(ring)):
             n = ring[(self._turn + step) % len(ring)]
@@ -216,7 +224,10 @@ class HandOut:
         elsewhere = 0
         for n in peer.neighbours.values():
             elsewhere |= n.has
-        self._given |= gone.sent
+        # What few others have may be nowhere, if it took it and told nobody.
+        self._given &= ~gone.sent
+        alone, _ = self._unproven(peer)
+        self._given |= gone.sent & ~alone
         had = gone.sent | gone.sending | gone.offered | gone.asked | gone.has
         self.todo |= had & peer.have & ~elsewhere
 
@@ -228,24 +239,40 @@ class HandOut:
         self.todo |= mask
         self._mine |= mask
 
-    def _unproven(self, peer: Holdings) -> int:
-        """What one neighbour at most has, and nobody from us."""
-        once = twice = 0
-        for n in peer.neighbours.values():
-            twice |= once & n.has
-            once |= n.has
+    def _unproven(self, peer: Holdings) -> tuple[int, list[int]]:
+        """What few neighbours have, and nobody from us; of that, what one at least has, two, and so on."""
+        ring = peer.neighbours.values()
+        for n in ring:
             self._given |= n.sent
-        return self._mine & peer.have & ~(twice | self._given)
+        rest = self._mine & peer.have & ~self._given
+        few = max(1, len(ring) // FEW)
+        have = [rest, *[0] * (few + 1)]
+        for n in ring if rest else ():
+            for count in range(few, -1, -1):
+                have[count + 1] |= have[count] & n.has
+        return rest & ~have[-1], have[1:]
+
+    def _spread(self, claims: list[int]) -> int:
+        """What more have than when we looked last."""
+        spread = 0
+        for now, before in zip(claims, self._claims):
+            spread |= now & ~before
+        return spread
+
+    def _look_around(self, peer: Holdings) -> int:
+        """What has stayed with few since we looked last."""
+        alone, claims = self._unproven(peer)
+        kept = alone & self._alone & ~self._spread(claims)
+        self._alone, self._claims = alone, claims
+        return kept
 
     def look(self, peer: Holdings) -> bool:
-        alone = self._unproven(peer)
-        kept = alone & self._alone
-        self._alone = alone
+        kept = self._look_around(peer)
         if kept and not self.todo:
             # Whoever has it gives it to nobody, or too slowly: it may be slow itself, or lie.
             self._doubted |= kept
             self.todo |= kept
-        return self._help_others(peer) or bool(alone)
+        return self._help_others(peer) or bool(self._alone)
 
     def _help_others(self, peer: Holdings) -> bool:
         """Takes half of what is left of another origin's share; whether it is to look again."""

@@ -71,7 +71,7 @@ class Receiver:
             if not self._is_wanted(n, chunk, blocks, now):
                 refused = chunk
                 continue
-            if not self.inbound.room(now) or self._is_doubtful(n, now) or self._has_its_share(n):
+            if not self._has_room(n, now) or self._is_doubtful(n, now) or self._has_its_share(n):
                 refused, why = chunk, wire.BUSY
                 self._owed[n.id] = None
                 break
@@ -84,6 +84,14 @@ class Receiver:
             state.tell_news(n)  # unless a HAVE that says so is on its way
         if left and refused >= 0:
             state.send(n.id, wire.Decline(refused, why))
+
+    def _has_room(self, n: Neighbour, now: float) -> bool:
+        """Whether there is room for something from ``n``. One that has never given anything finds some where
+        others do not: if all the room is with slow ones, nobody could tell that they are."""
+        if self.inbound.room(now):
+            return True
+        full = len(self.inbound) >= self.inbound.limit + self._state.bundle
+        return not n.gave and not full and not self.inbound.from_peer(n.id)
 
     def _is_doubtful(self, n: Neighbour, now: float) -> bool:
         """Whether ``n`` has to send what it promised before it may promise more."""
@@ -286,6 +294,11 @@ class Receiver:
         if room and not self._state.complete:
             for peer in list(self._owed)[: -(-room // self._state.bundle) + 1]:
                 self._credit(peer)
+        elif self._owed and not self._state.complete:
+            owed = [n for n in self._state.neighbours.values() if n.id in self._owed]
+            untried = next((n for n in owed if self._has_room(n, now)), None)
+            if untried is not None:
+                self._credit(untried.id)
 
     def _credit(self, peer: str) -> None:
         self._owed.pop(peer, None)

@@ -47,6 +47,28 @@ def disk(home: Path, image: Path, kind: str = "ext4", size: int = 32 << 20) -> I
         subprocess.run(["umount", "--lazy", str(home)], check=True)
 
 
+@contextmanager
+def disk_that_sticks(home: Path, folder: Path) -> Iterator[Path]:
+    """A filesystem over ``home`` while it lasts, on another that is returned: while that one is frozen
+    (``stick``), all goes on in memory, and whoever syncs waits.
+
+    Raises CalledProcessError where none can be mounted.
+    """
+    below = folder / "below"
+    below.mkdir()
+    with disk(below, folder / "below.img", size=64 << 20), disk(home, below / "img", "ext2"):
+        try:
+            yield below
+        finally:
+            stick(below, False)
+
+
+def stick(below: Path, stuck: bool) -> None:
+    """Freezes what ``disk_that_sticks`` lies on, or lets it go."""
+    words = ["fsfreeze", "--freeze" if stuck else "--unfreeze", str(below)]
+    subprocess.run(words, check=stuck, capture_output=True)
+
+
 def fill(path: Path) -> None:
     """Takes all the room that is left where ``path``, a new file, lies."""
     with suppress(OSError), path.open("wb", buffering=0) as file:

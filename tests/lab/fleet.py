@@ -85,13 +85,17 @@ class LabFleet:
         self, names: list[str], *flags: str, variables: dict[str, dict[str, str]] | None = None
     ) -> Command:
         """The same, underway."""
+        folder = Path(tempfile.mkdtemp(prefix="command", dir=self.root))
         words = ["deploy", str(self.root / SOURCE)]
-        words += ["-i", str(self.inventory(names, variables or {}))]
+        words += ["-i", str(self.inventory(names, variables or {}, folder))]
         words += ["--ssh-config", str(self.ssh_config())]
         words += ["--chunk-size", "256K", "-o", "json", "--progress", "json", *flags]
+        return self.run(*words, folder=folder)
+
+    def run(self, *words: str, folder: Path) -> Command:
+        """Any ``fleetpush`` command, on the origin, with its output in ``folder``."""
         env = {"PATH": os.environ["PATH"], "HOME": str(self.root), "PYTHONPATH": str(Path.cwd())}
-        folder = Path(tempfile.mkdtemp(prefix="command", dir=self.root))
-        return Command(folder, words, env, before=tuple(self.origin.inside))
+        return Command(folder, list(words), env, before=tuple(self.origin.inside))
 
     def copies(self) -> list[str]:
         """The hosts that hold the source, byte for byte."""
@@ -103,6 +107,12 @@ class LabFleet:
                 found.append(name)
         return found
 
+    def cut_ssh(self, name: str) -> None:
+        """From now on the packets of the host's SSH connection vanish, both ways, and nobody is told."""
+        host = self.hosts[name]
+        host.drops(self.origin.address, str(SSH_PORT))
+        self.origin.drops(host.address, str(SSH_PORT), answers=True)
+
     def forwards(self, name: str) -> int:
         """TCP channels that were opened through the host's sshd."""
         return self.servers[name].log().count("server_request_direct_tcpip:")
@@ -111,8 +121,13 @@ class LabFleet:
         """Logins to the host's sshd."""
         return self.servers[name].log().count("Accepted publickey")
 
-    def inventory(self, names: list[str], variables: dict[str, dict[str, str]]) -> Path:
-        """Of ``names``, with what some have more."""
+    def inventory(
+        self,
+        names: list[str],
+        variables: dict[str, dict[str, str]],
+        folder: Path | None = None,
+    ) -> Path:
+        """Of ``names``, with what some have more; in ``folder``, where several runs are to have their own."""
         server = self.servers[names[0]]
         usual = {
             "ansible_port": SSH_PORT,
@@ -123,7 +138,7 @@ class LabFleet:
             name: {"ansible_host": self.hosts[name].address, **variables.get(name, {})}
             for name in names
         }
-        path = self.root / "fleet.yaml"
+        path = (folder or self.root) / "fleet.yaml"
         path.write_text(json.dumps({"all": {"vars": usual, "hosts": hosts}}))  # JSON is YAML
         return path
 

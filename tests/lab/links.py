@@ -34,6 +34,13 @@ def limit(namespace: str, device: str, rate: int) -> None:
     _run("tc", "-n", namespace, "qdisc", "add", "dev", device, "root", "tbf", *words)
 
 
+def trickle(bridges: str, host: Host, rate: int) -> None:
+    """Both directions of a host's cable carry a few KB a second, ``rate`` bytes: what is short takes long."""
+    for namespace, device in ((host.namespace, DEVICE), (bridges, host.port)):
+        words = ["rate", f"{rate * 8}bit", "burst", "1600", "limit", "8000"]
+        _run("tc", "-n", namespace, "qdisc", "add", "dev", device, "root", "tbf", *words)
+
+
 def limit_host(bridges: str, host: Host, rate: int) -> None:
     """Both directions of a host's cable."""
     limit(host.namespace, DEVICE, rate)

@@ -92,15 +92,22 @@ class Host:
         look = [*self.inside, "test", "-e", f"/proc/sys/net/{name}"]
         return subprocess.run(look, check=False).returncode == 0
 
-    def drops(self, source: str = "all", ports: str = "") -> None:
-        """Answers nothing to what comes in from ``source``, for TCP to ``ports`` (A-B) if given.
+    def drops(self, source: str = "all", ports: str = "", *, answers: bool = False) -> None:
+        """Answers nothing to what comes in from ``source``, for TCP to ``ports`` (A-B) if given, or from them
+        (``answers``).
 
-        As a firewall that drops: whoever calls hears nothing.
+        As a firewall that drops: whoever calls hears nothing, and connections that stand fall silent.
         """
         self._blocked += 1
         words = ["pref", str(self._blocked), "iif", DEVICE, "from", source]
-        words += ["ipproto", "tcp", "dport", ports] if ports else []
+        words += ["ipproto", "tcp", "sport" if answers else "dport", ports] if ports else []
         self.ip("-6" if ":" in source else "-4", "rule", "add", *words, "blackhole")
+
+    def hears_all(self) -> None:
+        """Nothing is dropped any more."""
+        for number in range(1, self._blocked + 1):
+            self.ip("rule", "del", "pref", str(number))
+        self._blocked = 0
 
     def cannot_route_to(self, network: str) -> None:
         """Connections to ``network`` fail at once."""

@@ -121,11 +121,16 @@ class Flood(Rogue):
 class WrongBytes(Rogue):
     """Streams what is asked of it, and not one byte of it is right."""
 
+    def __init__(self, manifest, claims: int = 0) -> None:
+        super().__init__(manifest, claims)
+        self.begun: set[tuple[str, int]] = set()
+
     def turn(self, peer: str, now: float) -> list:
         return EmptyOffers.turn(self, peer, now)
 
     def answer(self, peer: str, frame) -> list:
-        if isinstance(frame, (wire.Accept, wire.Want)):
+        if isinstance(frame, (wire.Accept, wire.Want)) and (peer, frame.chunk) not in self.begun:
+            self.begun.add((peer, frame.chunk))
             return [events.StartSend(peer, frame.chunk, frame.block, frame.skip)]
         return []
 
@@ -189,28 +194,29 @@ class Sipper(Rogue):
 
 
 class Hostile(Network):
-    """Host ``rogue`` is what ``kind`` makes of it."""
+    """Hosts whose names are in ``rogues`` are what those make of them."""
 
-    def __init__(self, kind: type[Rogue] | None, chunks: int, **how) -> None:
+    def __init__(self, rogues: dict[str, type[Rogue]], chunks: int, **how) -> None:
         super().__init__("mesh", chunks, check_every=97, **how)
-        self._kind = kind
+        self._rogues = rogues
 
     def join(self, name: str, **how) -> None:
         super().join(name, **how)
-        if name == "rogue":
-            host = self.hosts[name]
-            claims = bitfield.full(self.manifest.chunks)
-            takes = self._kind in (Hoarder, Waverer, Sipper)
-            host.peer = self._kind(self.manifest, 0 if takes else claims)
-            host.corrupts = True
-            if self._kind is Hoarder:
-                host.slowness = 1e9  # what is sent to it stays on the way
-            elif self._kind is Sipper:
-                host.slowness = 0.5 / network.BLOCK_TIME
-            elif issubclass(self._kind, Drip):
-                host.peer.drip = partial(self._drip, host)
-            for chunk in range(self.manifest.chunks):
-                host.store._blocks[chunk] = self.manifest.blocks_in(chunk)
+        kind = self._rogues.get(name)
+        if kind is None:
+            return
+        host = self.hosts[name]
+        takes = kind in (Hoarder, Waverer, Sipper)
+        host.peer = kind(self.manifest, 0 if takes else bitfield.full(self.manifest.chunks))
+        host.corrupts = True
+        if kind is Hoarder:
+            host.slowness = 1e9  # what is sent to it stays on the way
+        elif kind is Sipper:
+            host.slowness = 0.5 / network.BLOCK_TIME
+        elif issubclass(kind, Drip):
+            host.peer.drip = partial(self._drip, host)
+        for chunk in range(self.manifest.chunks):
+            host.store._blocks[chunk] = self.manifest.blocks_in(chunk)
 
     def _drip(self, host, other: str, chunk: int, block: int) -> None:
         """A block goes from ``host`` to ``other``, past the streams."""
@@ -221,5 +227,5 @@ class Hostile(Network):
 
     def makespan(self) -> float:
         """Seconds until the last honest host had everything."""
-        honest = [h for h in self.hosts.values() if h.name not in ("rogue", "origin")]
-        return max(h.completed_at for h in honest)
+        others = [h for h in self.hosts.values() if h.name not in (*self._rogues, "origin")]
+        return max(h.completed_at for h in others)

@@ -89,6 +89,45 @@ def test_what_one_host_alone_claims_and_nobody_gets_from_it_goes_out_all_the_sam
         assert offered(desk.feed(TimerFired())) == []
 
 
+def offered_in(desk: Desk, seconds: float) -> set[int]:
+    """Which chunks go on offer by themselves."""
+    effects, end = [], desk.now + seconds
+    while desk.peer.wakeup is not None and desk.peer.wakeup <= end:
+        desk.now = desk.peer.wakeup
+        effects += desk.feed(TimerFired())
+    return {chunk for _, chunk in offered(effects)}
+
+
+def test_nor_are_a_few_believed_who_claim_it_together():
+    for liars, goes_out in ((2, True), (3, False)):
+        desk = origin()
+        for number in range(8):
+            assert offered(desk.meet(f"h{number}", 0b1111 if number < liars else 0)) == [] or (
+                number < liars
+            )
+        assert bool(offered_in(desk, 2 * WATCH_WITHIN)) == goes_out, f"{liars} of 8"
+
+
+def test_what_one_took_and_is_gone_with_goes_out_again_though_another_claims_it():
+    desk = origin()
+    desk.meet("liar", 0b1111)
+    desk.meet("taker")
+    desk.meet("c")
+    desk.say("taker", wire.Want(0, 0))
+    desk.feed(SendEnding("taker", 0))
+    desk.feed(SendEnded("taker", 0))
+    desk.feed(LinkDown("taker"))
+    taken = set()
+    for _ in range(6):
+        taken |= offered_in(desk, WATCH_WITHIN)
+        n = desk.peer.state.neighbours["c"]
+        while n.offered:
+            chunk = desk.offered_to("c")
+            taken |= {chunk, *(c for _, c in offered(sent(desk, "c", chunk)))}
+            desk.say("c", wire.Have((chunk,)))
+    assert taken == {0, 1, 2, 3}
+
+
 def test_what_others_get_from_one_host_is_left_to_it():
     desk = origin()
     desk.meet("a", 0b1111)

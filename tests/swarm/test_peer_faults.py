@@ -62,6 +62,10 @@ class Desk:
         self.feed(LinkUp(peer, Edge()))
         return self.say(peer, HELLO, bits(has))
 
+    def knows(self, peer: str) -> None:
+        """It gave something before."""
+        self.peer.state.neighbours[peer].gave = 0.1
+
     def offered_to(self, peer: str) -> int:
         """A chunk that it was offered and has not answered for."""
         return bitfield.lowest(self.peer.state.neighbours[peer].offered)
@@ -273,6 +277,7 @@ def test_who_was_turned_away_gets_credit_when_there_is_room():
         wire.Accept(c, 0) for c in range(3)
     ]
     desk.meet("b", 0b1111)
+    desk.knows("b")
     assert sends(desk.say("b", wire.Offer(2, 4))) == [wire.Decline(2, wire.INFLIGHT)]
     assert sends(desk.say("b", wire.Offer(3, 4))) == [wire.Decline(3, wire.BUSY)]
     assert wire.Credit() in sends(desk.take("a", 0, 4), "b")
@@ -361,8 +366,28 @@ def test_room_that_comes_free_through_a_loss_is_told_at_once(event):
     desk.meet("a", 0b1111)
     desk.say("a", *(wire.Offer(c, 4) for c in range(3)))
     desk.meet("b", 0b1111)
+    desk.knows("b")
     assert sends(desk.say("b", wire.Offer(3, 4))) == [wire.Decline(3, wire.BUSY)]
     assert wire.Credit() in sends(desk.feed(event), "b")
+
+
+def test_who_never_gave_anything_finds_room_where_others_do_not():
+    """Were those slow who have all of it, nobody could tell."""
+    desk = Desk(0, manifest_of(8))
+    for peer in ("a", "b", "c", "d"):
+        desk.feed(LinkUp(peer, Edge()))
+        hello = wire.Hello(HELLO.version, HELLO.run, manifest_of(8).digest, False)
+        desk.say(peer, hello, bits(0b11111111, 8))
+    assert [sends(desk.say(p, wire.Offer(c, 4))) for c, p in enumerate("aab")] == [
+        [wire.Accept(c, 0)] for c in range(3)
+    ]
+    assert sends(desk.say("b", wire.Offer(3, 4))) == [wire.Decline(3, wire.BUSY)]
+    assert sends(desk.say("c", wire.Offer(3, 4))) == [wire.Accept(3, 0)]
+    assert sends(desk.say("d", wire.Offer(4, 4))) == [wire.Decline(4, wire.BUSY)], "one at a time"
+    desk.now += 0.1
+    assert sends(desk.take("c", 3, 4), "d") == [wire.Credit()]
+    assert sends(desk.say("c", wire.Offer(4, 4))) == [wire.Decline(4, wire.BUSY)]
+    assert sends(desk.say("d", wire.Offer(4, 4))) == [wire.Accept(4, 0)]
 
 
 def offers(effects: list) -> list[str]:
