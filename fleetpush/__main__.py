@@ -1,5 +1,5 @@
 """``python -m fleetpush``."""
 
-from fleetpush.cli.main import main
+from fleetpush.cli.main import process
 
-main()
+process()

@@ -1,6 +1,7 @@
 """The ``fleetpush`` command: its verbs, and what belongs to none of them."""
 
 import io
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ from fleetpush.cli.verb import Verb
 from fleetpush.errors import FleetpushError
 from fleetpush.report.sanitise import clean
 
-_USAGE = 2
+_USAGE, _INTERRUPTED = 2, 130
 
 app = typer.Typer(
     name="fleetpush",
@@ -62,6 +63,17 @@ def fleetpush(
     ] = False,
 ) -> None:
     """Deliver a big file to a thousand machines in about the time one copy takes, over SSH."""
+
+
+def process() -> None:
+    """``main`` as all that a process does: a signal while it ends does not change its exit code."""
+    try:
+        main()
+    except KeyboardInterrupt:  # after a verb's own handling of it
+        sys.exit(_INTERRUPTED)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def main() -> None:

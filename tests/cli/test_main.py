@@ -53,6 +53,22 @@ def test_a_usage_error_prints_a_document_too(flag, monkeypatch, capsys):
     assert "--inventory" in told.err
 
 
+@pytest.mark.parametrize(("end", "code"), [("sys.exit(3)", 3), ("raise KeyboardInterrupt", 130)])
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_at_the_very_end_does_not_change_the_exit_code(end, code, number, tmp_path):
+    program = tmp_path / "run.py"
+    program.write_text(
+        "import os, signal, sys\n"
+        "from fleetpush.cli import main\n"
+        f"def app():\n    {end}\n"
+        "main.app = app\n"
+        "try:\n    main.process()\n"
+        f"finally:\n    os.kill(os.getpid(), signal.{number})\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
 def test_a_reader_that_leaves_does_not_change_the_exit_code(tmp_path):
     program = tmp_path / "run.py"
     program.write_text(
