@@ -17,7 +17,7 @@ from tests.e2e.watching import EventLog
 from tests.fleet import faults
 from tests.fleet.sshd import processes_at_home
 from tests.lab.fleet import SOURCE, LabFleet
-from tests.lab.links import carried, trickle
+from tests.lab.links import carried, limit_host, trickle
 from tests.lab.netns import DEVICE
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def test_connections_that_are_cut_without_a_word_in_every_phase(
 ) -> None:
     for name, rate in (("connecting", 1_000), ("login", 1_000), ("bootstrapping", 20_000)):
         trickle(fleet.lab.bridges, fleet.hosts[name], rate)
+    # What all wait for takes seconds: long enough for a disk to stick before they switch.
+    limit_host(fleet.lab.bridges, fleet.hosts["late"], 3 * MIB // 2)
     old = fleet.servers["scanning"].home(0) / SOURCE
     with old.open("wb") as file:
         file.truncate(16 << 30)  # takes long to look through, and no room
