@@ -35,6 +35,9 @@ WINDOW = 0.5
 
 SAMPLE = 0.02
 
+REFILL = 64 * 1024
+"""Bytes that go out before the next look: a wake-up for less would cost more than it moves."""
+
 SOONEST, LATEST = 0.001, 0.02
 """Seconds from one look in vain to the next. On a fast line ``DEPTH`` of it carries it over the longest."""
 
@@ -47,16 +50,18 @@ class Egress:
         self._ways: dict[Way, None] = {}
         """Those that may have something waiting."""
         self._sent = 0
+        self._most = 0
+        """No more than this can be waiting: what was at the last look, and what was sent since."""
         self._left: deque[tuple[float, int]] = deque()
         """When, and how many bytes had left the machine."""
         self._rate = 0.0
         self._look_at = 0.0
-        self._wait = 0.0
 
     def sent(self, way: Way, count: int) -> None:
         """``count`` bytes more are on ``way``."""
         self._throttle.spend(count)
         self._sent += count
+        self._most += count
         self._ways[way] = None
 
     def limit(self, rate: float, now: float) -> None:
@@ -69,15 +74,18 @@ class Egress:
 
     def _until_room(self, now: float) -> float:
         if now < self._look_at:
-            return self._wait
-        waiting = self._waiting()
+            return self._look_at - now
+        if self._most < LEAST or self._most < self._rate * DEPTH:
+            return 0.0
+        waiting = self._most = self._waiting()
         self._measure(now, self._sent - waiting)
         excess = waiting - max(LEAST, self._rate * DEPTH)
         if excess < 0:
             return 0.0
-        self._look_at = now + SOONEST
-        self._wait = max(SOONEST, min(LATEST, excess / self._rate if self._rate > 0 else 0.0))
-        return self._wait
+        until = (excess + REFILL) / self._rate if self._rate > 0 else 0.0
+        wait = max(SOONEST, min(LATEST, until))
+        self._look_at = now + wait
+        return wait
 
     def _waiting(self) -> int:
         total = 0

@@ -47,6 +47,10 @@ READ_BUFFER = 256 * 1024
 RECORD = 16 * 1024
 """The most that TLS hands out in one call."""
 
+FEW, MANY = 4 * 1024, 32 * 1024
+"""How many of a block's bytes the kernel may wait for before it wakes us, if so many are to come: every
+packet costs a wake-up otherwise, and nothing can be done with a part. MANY fits any window."""
+
 TURN = 256 * 1024
 """Bytes a link may write before other links get their turn."""
 
@@ -101,6 +105,7 @@ class Link:
         self._block_in_flight = False
         self._mask = 0
         self._reading = True
+        self._low_water = 1
         self._deadline: Timer | None = loop.call_later(
             HANDSHAKE_WITHIN if server else CONNECT_WITHIN, self._too_slow
         )
@@ -233,6 +238,7 @@ class Link:
                 self._fail(f"it sent {error}")
                 return
             self._owner.received(self, frames, filled)
+            self._wait_for(self._decoder.missing)
         if ended:
             self._fail(ended)
         elif filled == READ_BUFFER and not self.is_closed:
@@ -240,10 +246,12 @@ class Link:
 
     def _fill(self) -> tuple[int, str]:
         """Reads what there is into the shared buffer: how much, and why nothing more will come."""
-        filled = 0
+        filled, sock = 0, self._sock
+        take = getattr(sock, "take", None)
         try:
             while filled < READ_BUFFER:
-                count = self._sock.recv_into(_shared[filled:])
+                room = _shared[filled:]
+                count = take(READ_BUFFER - filled, room) if take else sock.recv_into(room)
                 if not count:
                     return filled, "it closed the link"
                 filled += count
@@ -251,11 +259,22 @@ class Link:
                     break  # most likely all there is; if not, the socket says so again
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError):
             pass
+        except ssl.SSLEOFError:
+            return filled, "it closed the link"
         except ssl.SSLError as error:
             return filled, f"no TLS with it: {error.reason or error}"
         except OSError as error:
             return filled, errno_text(error.errno or 0)
         return filled, ""
+
+    def _wait_for(self, missing: int) -> None:
+        """``missing`` bytes are to come of a frame that has begun."""
+        if self.is_tls:
+            missing -= RECORD  # so much of them may have come, in a record that has not come whole
+        low_water = 1 if missing < FEW else min(missing, MANY)
+        if low_water != self._low_water and not self.is_closed:
+            self._low_water = low_water
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, low_water)
 
     def _write(self) -> None:
         budget = TURN

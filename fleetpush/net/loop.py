@@ -27,17 +27,13 @@ WRITE = 4
 class Timer:
     """A call to come; ``cancel`` it if it is no longer wanted."""
 
-    __slots__ = ("at", "call")
+    __slots__ = ("call",)
 
-    def __init__(self, at: float, call: Callable[[], None]) -> None:
-        self.at = at
+    def __init__(self, call: Callable[[], None]) -> None:
         self.call: Callable[[], None] | None = call
 
     def cancel(self) -> None:
         self.call = None
-
-    def __lt__(self, other: Timer) -> bool:
-        return self.at < other.at
 
 
 class Loop:
@@ -47,7 +43,9 @@ class Loop:
         self._poller = _epoll() or _Poll()
         self._wanted: dict[int, tuple[int, Callable[[int], None]]] = {}
         """Mask and callback by descriptor."""
-        self._timers: list[Timer] = []
+        self._timers: list[tuple[float, int, Timer]] = []
+        """When, and in which order they were asked for."""
+        self._asked_for = 0
         self._soon: deque[Callable[[], None]] = deque()
         self._running = False
         self._thread = 0
@@ -76,8 +74,9 @@ class Loop:
         del self._wanted[fd]
 
     def call_at(self, at: float, call: Callable[[], None]) -> Timer:
-        timer = Timer(at, call)
-        heapq.heappush(self._timers, timer)
+        timer = Timer(call)
+        self._asked_for += 1
+        heapq.heappush(self._timers, (at, self._asked_for, timer))
         return timer
 
     def call_later(self, delay: float, call: Callable[[], None]) -> Timer:
@@ -101,16 +100,19 @@ class Loop:
         """Until ``stop``."""
         self._thread = threading.get_ident()
         self._running = True
+        wanted = self._wanted
         while self._running:
-            timeout, began = self._timeout(), monotonic()
-            found = self._poller.poll(timeout)
-            self.slept += monotonic() - began
-            for fd, ready, (mask, callback) in [(fd, r, self._wanted[fd]) for fd, r in found]:
-                wanted = self._wanted.get(fd)
+            lay_down = monotonic()
+            found = self._poller.poll(self._timeout(lay_down))
+            now = monotonic()
+            self.slept += now - lay_down
+            for fd, ready, (mask, callback) in [(fd, r, wanted[fd]) for fd, r in found]:
+                current = wanted.get(fd)
                 # An earlier callback of this round may have closed it, or given its number to another.
-                if wanted is not None and wanted[1] == callback:
+                if current is not None and current[1] == callback:
                     callback(mask if ready & ~(READ | WRITE) else ready & mask)
-            self._run_timers()
+            if self._timers and self._timers[0][0] <= now:
+                self._run_timers(now)
             for _ in range(len(self._soon)):
                 self._soon.popleft()()
 
@@ -119,21 +121,21 @@ class Loop:
         self._wake_in.close()
         self._wake_out.close()
 
-    def _timeout(self) -> float | None:
+    def _timeout(self, now: float) -> float | None:
         if self._soon:
             return 0
-        while self._timers and self._timers[0].call is None:
-            heapq.heappop(self._timers)
-        if not self._timers:
+        timers = self._timers
+        while timers and timers[0][2].call is None:
+            heapq.heappop(timers)
+        if not timers:
             return None
-        return max(0.0, self._timers[0].at - monotonic())
+        return max(0.0, timers[0][0] - now)
 
-    def _run_timers(self) -> None:
-        now = monotonic()
-        while self._timers and self._timers[0].at <= now:
-            timer = heapq.heappop(self._timers)
-            if timer.call is not None:
-                timer.call()
+    def _run_timers(self, now: float) -> None:
+        while self._timers and self._timers[0][0] <= now:
+            call = heapq.heappop(self._timers)[2].call
+            if call is not None:
+                call()
 
     def _woken(self, mask: int) -> None:
         try:

@@ -197,23 +197,9 @@ if TYPE_CHECKING:
     from typing import Union
 
     Frame = Union[
-        Hello,
-        Bitfield,
-        Have,
-        Offer,
-        Accept,
-        Decline,
-        Credit,
-        Want,
-        Cancel,
-        Stop,
-        Leaves,
-        Data,
-        Lane,
-        OpenLane,
-        Gossip,
-        Ask,
-    ]
+        Hello, Bitfield, Have, Offer, Accept, Decline, Credit, Want, Cancel, Stop, Leaves, Data, Lane,
+        OpenLane, Gossip, Ask,
+    ]  # fmt: skip
 
 TOKEN = 16
 """Bytes in a lane's token."""
@@ -234,25 +220,37 @@ def data_head(chunk: int, block: int, length: int) -> bytes:
 class Decoder:
     """Bytes in, frames out, whatever the cuts between them. Holds at most one frame's bytes."""
 
-    __slots__ = ("_pending",)
+    __slots__ = ("_pending", "missing")
 
     def __init__(self) -> None:
+        self.missing = 0
+        """Bytes that are still to come of a frame whose head has come."""
         self._pending = bytearray()
 
     def feed(self, data: memoryview) -> list[Frame]:
         """The frames completed by ``data``. Raises RemoteProtocolError; the decoder is then done for."""
+        try:
+            return self._completed_by(data)
+        except struct_error:
+            raise RemoteProtocolError("a frame whose body has the wrong size") from None
+
+    def _completed_by(self, data: memoryview) -> list[Frame]:
         frames: list[Frame] = []
         at, end = 0, len(data)
+        self.missing = 0
         if self._pending:
             at = self._finish_pending(data, frames)
         while end - at >= 4:
             (head,) = _HEAD.unpack_from(data, at)
             length = head & 0xFFFFFF
             decode = _decoder_for(head >> 24, length)
-            if end - at - 4 < length:
+            at += 4
+            if end - at < length:
+                self.missing = length - (end - at)
+                at -= 4
                 break
-            frames.append(_decoded(decode, data[at + 4 : at + 4 + length]))
-            at += 4 + length
+            frames.append(decode(data[at : at + length]))
+            at += length
         if at < end:
             self._pending += data[at:]
         return frames
@@ -271,10 +269,11 @@ class Decoder:
         take = min(4 + length - len(pending), len(data) - at)
         pending += data[at : at + take]
         at += int(take)
-        if len(pending) == 4 + length:
+        self.missing = 4 + length - len(pending)
+        if not self.missing:
             # A new buffer each time: the frame may keep a view into the old one.
             self._pending = bytearray()
-            frames.append(_decoded(decode, memoryview(pending)[4:]))
+            frames.append(decode(memoryview(pending)[4:]))
         return at
 
 
@@ -286,13 +285,6 @@ def _decoder_for(code: int, length: int) -> Callable[[memoryview], Frame]:
     if length > limit:
         raise RemoteProtocolError(f"a frame of type {code} with {length} bytes, more than {limit}")
     return decode
-
-
-def _decoded(decode: Callable[[memoryview], Frame], body: memoryview) -> Frame:
-    try:
-        return decode(body)
-    except struct_error:
-        raise RemoteProtocolError("a frame whose body has the wrong size") from None
 
 
 def _hello(body: memoryview) -> Hello:

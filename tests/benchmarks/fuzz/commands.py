@@ -80,7 +80,7 @@ class Turns:
         self._soon.append(call)
 
     def call_at(self, at: float, call: Callable[[], None]) -> Timer:
-        timer = Timer(at, call)
+        timer = Timer(call)
         if not at < float("inf"):
             raise OverflowError("timeout is too large")  # as epoll has it
         heapq.heappush(self._timers, (at, next(self._order), timer))
