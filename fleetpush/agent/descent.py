@@ -11,9 +11,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from contextlib import suppress
 
 from fleetpush.agent.place import StoreError
+from fleetpush.lean.suppress import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

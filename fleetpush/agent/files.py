@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from bisect import bisect_right
 
 from fleetpush.agent.place import StoreError
 from fleetpush.swarm.manifest import leaves_of
@@ -111,7 +110,7 @@ class Stream:
     def _spans(
         self, fds: list[int] | OpenFiles | _Sinks, start: int, length: int
     ) -> Iterable[tuple[int, int, int]]:
-        index = bisect_right(self._starts, start) - 1
+        index = self._manifest.file_at(start)
         if start + length <= self._ends[index]:
             return [(fds[index], start - self._starts[index], length)]
         parts = self._manifest.extents(start, length)

@@ -12,12 +12,12 @@ import errno
 import gc
 import os
 import sys
-import threading
 
 from fleetpush.agent.control import Control
 from fleetpush.agent.exchange import Exchange
 from fleetpush.agent.place import explain
 from fleetpush.errors import HostError, ManifestError, RemoteProtocolError
+from fleetpush.lean.threads import stack_size
 from fleetpush.net.loop import Loop
 from fleetpush.swarm.manifest import Manifest
 
@@ -182,7 +182,7 @@ def _said(error: BaseException) -> str:
 
 def main() -> None:
     """Called by the bootstrap with the archive's bytes already consumed from stdin."""
-    threading.stack_size(256 * 1024)
+    stack_size(256 * 1024)
     # What start-up made stays until the end: the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(20_000)

@@ -11,11 +11,11 @@ import errno
 import os
 import stat
 import time
-from contextlib import suppress
 
 from fleetpush.agent.descent import descend, unmake
 from fleetpush.agent.partial import try_lock
 from fleetpush.agent.place import StoreError, absolute, explained
+from fleetpush.lean.suppress import suppress
 
 LINK = "current"
 INSIDE = "releases"

@@ -6,14 +6,13 @@ an agent's memory; a thousand agents must fit one test machine.
 
 from __future__ import annotations
 
-import heapq
 import select
-import threading
-from collections import deque
 from math import ceil
 from time import monotonic
 
+from fleetpush.lean.compiled import deque, heappop, heappush
 from fleetpush.lean.sockets import socket
+from fleetpush.lean.threads import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +76,7 @@ class Loop:
 
     def call_at(self, at: float, call: Callable[[], None]) -> Timer:
         timer = Timer(at, call)
-        heapq.heappush(self._timers, timer)
+        heappush(self._timers, timer)
         return timer
 
     def call_later(self, delay: float, call: Callable[[], None]) -> Timer:
@@ -86,7 +85,7 @@ class Loop:
     def call_soon(self, call: Callable[[], None]) -> None:
         """From any thread; runs in the loop's."""
         self._soon.append(call)
-        if threading.get_ident() != self._thread:
+        if get_ident() != self._thread:
             try:
                 self._wake_in.send(b"\0")
             except BlockingIOError:
@@ -99,7 +98,7 @@ class Loop:
 
     def run(self) -> None:
         """Until ``stop``."""
-        self._thread = threading.get_ident()
+        self._thread = get_ident()
         self._running = True
         while self._running:
             timeout, began = self._timeout(), monotonic()
@@ -123,7 +122,7 @@ class Loop:
         if self._soon:
             return 0
         while self._timers and self._timers[0].call is None:
-            heapq.heappop(self._timers)
+            heappop(self._timers)
         if not self._timers:
             return None
         return max(0.0, self._timers[0].at - monotonic())
@@ -131,7 +130,7 @@ class Loop:
     def _run_timers(self) -> None:
         now = monotonic()
         while self._timers and self._timers[0].at <= now:
-            timer = heapq.heappop(self._timers)
+            timer = heappop(self._timers)
             if timer.call is not None:
                 timer.call()
 

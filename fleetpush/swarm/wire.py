@@ -6,10 +6,8 @@ all numbers big-endian. Every type has its own largest body; nothing is allocate
 
 from __future__ import annotations
 
-from struct import Struct
-from struct import error as struct_error
-
 from fleetpush.errors import RemoteProtocolError
+from fleetpush.lean.compiled import Struct, StructError
 from fleetpush.record import Record
 from fleetpush.swarm.manifest import BLOCK, DIGEST, MAX_CHUNK_SIZE, MAX_CHUNKS
 
@@ -291,7 +289,7 @@ def _decoder_for(code: int, length: int) -> Callable[[memoryview], Frame]:
 def _decoded(decode: Callable[[memoryview], Frame], body: memoryview) -> Frame:
     try:
         return decode(body)
-    except struct_error:
+    except StructError:
         raise RemoteProtocolError("a frame whose body has the wrong size") from None
 
 

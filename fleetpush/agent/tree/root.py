@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 
 from fleetpush.agent.place import StoreError, explained
+from fleetpush.lean.suppress import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import suppress
 
 from fleetpush.agent.partial import locked, try_lock
 from fleetpush.agent.place import StoreError
 from fleetpush.agent.tree.root import DIRECTORY
+from fleetpush.lean.suppress import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

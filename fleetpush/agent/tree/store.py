@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 
 from fleetpush.agent.descent import open_directory, unmake
 from fleetpush.agent.destination import settle
@@ -20,6 +19,7 @@ from fleetpush.agent.tree.look import Look, same_size
 from fleetpush.agent.tree.root import Root
 from fleetpush.agent.tree.staging import Staging, sync
 from fleetpush.agent.tree.switch import Switch
+from fleetpush.lean.suppress import suppress
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.manifest import BLOCK
 
