@@ -39,6 +39,15 @@ class _TlsSocket(_Socket):
         self.setblocking(False)
         self._tls: Any = context.tls(self, server_side)
 
+    @property
+    def context(self) -> _Context:
+        found: _Context = self._tls.context
+        return found
+
+    @context.setter
+    def context(self, context: _Context) -> None:
+        self._tls.context = context
+
     def do_handshake(self) -> None:
         self._tls.do_handshake()
 
