@@ -6,11 +6,11 @@ them. The threads also keep the lease: they beat, and they notice the silence, h
 
 from __future__ import annotations
 
-import os
 import select
 from time import monotonic, sleep
 
 from fleetpush.lean.json import dumps, loads
+from fleetpush.lean.system import os
 from fleetpush.lean.threads import Lock, Queue, start
 
 TYPE_CHECKING = False
@@ -141,7 +141,7 @@ class Control:
         deadline = monotonic() + LEAVE_WITHIN + self.grace
         while monotonic() < deadline:
             sleep(1.0)
-        os._exit(1)
+        os._exit(1)  # noqa: SLF001 - its public name
 
     def _read_until_end(self) -> str:
         lines = Lines()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from fleetpush.agent.place import StoreError
+from fleetpush.lean.system import os
 from fleetpush.swarm.manifest import leaves_of
 
 TYPE_CHECKING = False

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 import stat
 import time
 
 from fleetpush.agent.place import StoreError
 from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

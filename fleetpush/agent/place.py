@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from fleetpush.errors import HostError
+from fleetpush.lean.system import os
 from fleetpush.record import Record
 
 TYPE_CHECKING = False

@@ -8,7 +8,6 @@ the disk and belong in a worker thread.
 
 from __future__ import annotations
 
-import os
 import stat
 
 from fleetpush.agent.comparing import compare
@@ -28,6 +27,7 @@ from fleetpush.agent.place import (
     ownership,
     targets,
 )
+from fleetpush.lean.system import os
 from fleetpush.lean.threads import Lock
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.manifest import BLOCK, chunk_digest

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from fleetpush.lean.sockets import ssl
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ COSTLY = {
     "hashlib",
     "heapq",
     "json",
+    "os",
     "queue",
     "re",
     "selectors",

@@ -6,7 +6,6 @@ made active by a rename. A chunk spans many small files, so that what is near a 
 
 from __future__ import annotations
 
-import os
 import stat
 
 from fleetpush.agent.descent import open_directory, unmake
@@ -20,6 +19,7 @@ from fleetpush.agent.tree.root import Root
 from fleetpush.agent.tree.staging import Staging, sync
 from fleetpush.agent.tree.switch import Switch
 from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.manifest import BLOCK
 
