@@ -173,13 +173,20 @@ class Stream:
 class Reading:
     """One scan's buffer, its observer and its off switch."""
 
-    __slots__ = ("_done", "_progress", "buffer", "stop")
+    __slots__ = ("_buffer", "_done", "_progress", "stop")
 
     def __init__(self, progress: Callable[[int], None], stop: Callable[[], bool]) -> None:
-        self.buffer = memoryview(bytearray(SLICE))
         self.stop = stop
         self._progress = progress
         self._done = 0
+        self._buffer: memoryview | None = None
+
+    @property
+    def buffer(self) -> memoryview:
+        """Only where there is something to read: to clear it costs as much as all of a look at nothing."""
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(SLICE))
+        return self._buffer
 
     def add(self, size: int) -> None:
         self._done += size
