@@ -229,6 +229,9 @@ def _modules(root: Path, kit: Kit) -> Iterator[tuple[str, Path, str]]:
 
 
 def _without_lines(code: CodeType) -> CodeType:
-    """Line tables are two fifths of the bytecode's size; a traceback still names file and function."""
+    """Line tables are two fifths of the bytecode's size; a traceback still names file and function.
+
+    Nor does a function need to know its class, which is for the text of some errors: a twentieth.
+    """
     constants = tuple(_without_lines(c) if isinstance(c, CodeType) else c for c in code.co_consts)
-    return code.replace(co_linetable=b"", co_consts=constants)
+    return code.replace(co_linetable=b"", co_qualname=code.co_name, co_consts=constants)
