@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from fleetpush.lean.system import os
 
 
 class Chance:

@@ -6,13 +6,12 @@ them. The threads also keep the lease: they beat, and they notice the silence, h
 
 from __future__ import annotations
 
-import os
-import queue
 import select
-import threading
-from time import monotonic
+from time import monotonic, sleep
 
 from fleetpush.lean.json import dumps, loads
+from fleetpush.lean.system import os
+from fleetpush.lean.threads import Lock, Queue, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,12 +67,15 @@ class Control:
         self._in, self._out = _take_over_stdio()
         self._poller = select.poll()
         self._poller.register(self._in, select.POLLIN)
-        self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_all, name="control-out", daemon=True)
+        self._outgoing = Queue()
+        """Of bytes; None is the end."""
+        self._writing = Lock()
+        """The writing thread's, for as long as it runs."""
 
     def start(self) -> None:
-        self._writer.start()
-        threading.Thread(target=self._read_all, name="control-in", daemon=True).start()
+        self._writing.acquire()
+        start(self._write_all)
+        start(self._read_all)
 
     def told(self) -> tuple[dict[str, Any], bytes]:
         """The configuration and the manifest that came behind the archive; before ``start``.
@@ -105,39 +107,29 @@ class Control:
 
     def finish(self) -> None:
         """Waits (bounded) until all that was said is written."""
-        if self._writer.is_alive():
-            self._outgoing.put(None)
-            self._writer.join(LEAVE_WITHIN / 2)
+        self._outgoing.put(None)
+        self._writing.acquire(timeout=LEAVE_WITHIN / 2)
 
     def _write_all(self) -> None:
-        while True:
-            line = self._next()
-            if line is None:
-                return
+        try:
+            # In one piece all that waits to be said: each write wakes an sshd and the CLI.
+            while self._wrote(self._outgoing.take(BEAT) or [b'{"is":"beat"}\n']):
+                pass
+        except OSError:
+            pass  # nobody listens any more: the reader will notice the end of the lease
+        finally:
+            self._writing.release()
+
+    def _wrote(self, lines: list[Any]) -> bool:
+        """Whether more are to follow. Raises OSError."""
+        more = None not in lines
+        left = b"".join(lines if more else lines[: lines.index(None)])
+        while left:
             try:
-                while line:
-                    line = line[os.write(self._out, line) :]
+                left = left[os.write(self._out, left) :]
             except BlockingIOError:
                 select.select([], [self._out], [], BEAT)  # somebody else made it non-blocking
-            except OSError:
-                return  # nobody listens any more: the reader will notice the end of the lease
-
-    def _next(self) -> bytes | None:
-        """All that waits to be said, in one piece: each write wakes an sshd and the CLI."""
-        try:
-            line = self._outgoing.get(timeout=BEAT)
-        except queue.Empty:
-            return b'{"is":"beat"}\n'
-        while line is not None:
-            try:
-                more = self._outgoing.get_nowait()
-            except queue.Empty:
-                break
-            if more is None:
-                self._outgoing.put(None)
-                break
-            line += more
-        return line
+        return more
 
     def _read_all(self) -> None:
         try:
@@ -148,8 +140,8 @@ class Control:
         # The loop may be stuck in a system call that never returns; the lease ends all the same.
         deadline = monotonic() + LEAVE_WITHIN + self.grace
         while monotonic() < deadline:
-            threading.Event().wait(1.0)
-        os._exit(1)
+            sleep(1.0)
+        os._exit(1)  # noqa: SLF001 - its public name
 
     def _read_until_end(self) -> str:
         lines = Lines()

@@ -6,15 +6,11 @@ An agent of one exchange starts nothing, and the shell that starts it sees to th
 from __future__ import annotations
 
 import resource
-import threading
-from contextlib import contextmanager
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from fleetpush.lean.threads import Lock
 
 _found = resource.getrlimit(resource.RLIMIT_CORE)
-_lock = threading.Lock()
+_lock = Lock()
 
 
 def forbid() -> None:
@@ -22,13 +18,22 @@ def forbid() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, _found[1]))
 
 
-@contextmanager
-def allowed() -> Iterator[None]:
+class allowed:  # noqa: N801 - a word before a block
     """What is started within has the limit that this process was started with."""
-    with _lock:
-        now = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, _found)
+
+    __slots__ = ("_now",)
+
+    def __enter__(self) -> None:
+        _lock.acquire()
         try:
-            yield
+            self._now = resource.getrlimit(resource.RLIMIT_CORE)
+            resource.setrlimit(resource.RLIMIT_CORE, _found)
+        except BaseException:
+            _lock.release()
+            raise
+
+    def __exit__(self, *problem: object) -> None:
+        try:
+            resource.setrlimit(resource.RLIMIT_CORE, self._now)
         finally:
-            resource.setrlimit(resource.RLIMIT_CORE, now)
+            _lock.release()

@@ -9,11 +9,11 @@ same rule as CHASE_SAFE.)
 from __future__ import annotations
 
 import errno
-import os
 import stat
-from contextlib import suppress
 
 from fleetpush.agent.place import StoreError
+from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

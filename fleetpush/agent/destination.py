@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import stat
-from contextlib import suppress
 
 from fleetpush.agent.descent import open_directory
 from fleetpush.agent.place import UNCHANGED, StoreError
+from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ Every failure becomes a ``failed`` message with a slug and a sentence; nothing b
 
 from __future__ import annotations
 
-import os
 import sys
 from time import sleep
 
@@ -18,6 +17,7 @@ from fleetpush.agent.place import Place
 from fleetpush.agent.store import HostStore
 from fleetpush.agent.worker import Worker
 from fleetpush.errors import HostError
+from fleetpush.lean.system import os
 from fleetpush.net.node import Node
 from fleetpush.net.tls import Contexts
 from fleetpush.swarm import bitfield

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
-from bisect import bisect_right
 
 from fleetpush.agent.place import StoreError
+from fleetpush.lean.system import os
 from fleetpush.swarm.manifest import leaves_of
 
 TYPE_CHECKING = False
@@ -111,7 +110,7 @@ class Stream:
     def _spans(
         self, fds: list[int] | OpenFiles | _Sinks, start: int, length: int
     ) -> Iterable[tuple[int, int, int]]:
-        index = bisect_right(self._starts, start) - 1
+        index = self._manifest.file_at(start)
         if start + length <= self._ends[index]:
             return [(fds[index], start - self._starts[index], length)]
         parts = self._manifest.extents(start, length)
@@ -174,13 +173,20 @@ class Stream:
 class Reading:
     """One scan's buffer, its observer and its off switch."""
 
-    __slots__ = ("_done", "_progress", "buffer", "stop")
+    __slots__ = ("_buffer", "_done", "_progress", "stop")
 
     def __init__(self, progress: Callable[[int], None], stop: Callable[[], bool]) -> None:
-        self.buffer = memoryview(bytearray(SLICE))
         self.stop = stop
         self._progress = progress
         self._done = 0
+        self._buffer: memoryview | None = None
+
+    @property
+    def buffer(self) -> memoryview:
+        """Only where there is something to read: to clear it costs as much as all of a look at nothing."""
+        if self._buffer is None:
+            self._buffer = memoryview(bytearray(SLICE))
+        return self._buffer
 
     def add(self, size: int) -> None:
         self._done += size

@@ -6,7 +6,7 @@ made no sooner than ``SETTLE`` seconds after the last change, so that any later 
 
 from __future__ import annotations
 
-import os
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,7 @@ Nothing here touches the disk; whoever writes or reads says so.
 
 from __future__ import annotations
 
-from hashlib import sha256
-
+from fleetpush.lean.compiled import sha256
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.manifest import DIGEST, chunk_digest
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 from fleetpush.errors import HostError
 from fleetpush.lean.sockets import socket
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import errno
 import gc
-import os
 import sys
-import threading
 
 from fleetpush.agent.control import Control
 from fleetpush.agent.exchange import Exchange
 from fleetpush.agent.place import explain
 from fleetpush.errors import HostError, ManifestError, RemoteProtocolError
+from fleetpush.lean.system import os
+from fleetpush.lean.threads import stack_size
 from fleetpush.net.loop import Loop
 from fleetpush.swarm.manifest import Manifest
 
@@ -182,7 +182,7 @@ def _said(error: BaseException) -> str:
 
 def main() -> None:
     """Called by the bootstrap with the archive's bytes already consumed from stdin."""
-    threading.stack_size(256 * 1024)
+    stack_size(256 * 1024)
     # What start-up made stays until the end: the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(20_000)
@@ -199,11 +199,11 @@ def main() -> None:
         agent.append(Agent(loop, control, config))
     except (EOFError, ValueError, KeyError) as error:
         sys.stderr.write(f"fleetpush agent: {error}\n")
-        os._exit(2)
+        os._exit(2)  # noqa: SLF001 - its public name
     # Before anything can be heard: what comes close behind is for the exchange that this begins.
     loop.call_soon(lambda: agent[0].begin(manifest))
     control.start()
     status = run(loop, agent[0])
     control.finish()
     # At once: tearing down an interpreter with threads costs time and could still block.
-    os._exit(status)
+    os._exit(status)  # noqa: SLF001 - its public name

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
 import stat
 import time
-from contextlib import contextmanager, suppress
 
 from fleetpush.agent.place import StoreError
+from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection
 
     from fleetpush.agent.place import Target
 
@@ -183,18 +183,24 @@ def _trusted(found: os.stat_result, owners: Collection[int]) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_nlink == 1 and found.st_uid in owners
 
 
-@contextmanager
-def locked(directory: int, path: str) -> Iterator[None]:
+class locked:  # noqa: N801 - a word before a block
     """Holds the directory's lock. Raises StoreError (dest_busy) when others never let go of it."""
-    give_up = time.monotonic() + LOCK_PATIENCE
-    while not try_lock(directory):
-        if time.monotonic() > give_up:
-            raise _busy(path)
-        time.sleep(0.01)
-    try:
-        yield
-    finally:
-        _unlock(directory)
+
+    __slots__ = ("_directory", "_path")
+
+    def __init__(self, directory: int, path: str) -> None:
+        self._directory = directory
+        self._path = path
+
+    def __enter__(self) -> None:
+        give_up = time.monotonic() + LOCK_PATIENCE
+        while not try_lock(self._directory):
+            if time.monotonic() > give_up:
+                raise _busy(self._path)
+            time.sleep(0.01)
+
+    def __exit__(self, *problem: object) -> None:
+        _unlock(self._directory)
 
 
 def try_lock(fd: int) -> bool:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
-from contextlib import contextmanager
 
 from fleetpush.errors import HostError
+from fleetpush.lean.system import os
 from fleetpush.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fleetpush.swarm.manifest import Manifest
 
 UNCHANGED = -1
@@ -139,15 +136,24 @@ def user_name() -> str:
         return str(os.geteuid())
 
 
-@contextmanager
-def explained(path: str) -> Iterator[None]:
+class explained:  # noqa: N801 - a word before a block
     """Turns what the system says about ``path`` into a StoreError."""
-    try:
-        yield
-    except OSError as error:
-        raise explain(error, path) from error
-    except ValueError as error:  # a name that this host's locale cannot write
-        raise StoreError("bad_dest", f"{path!r} is no file name on this host: {error}") from error
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        path = self._path
+        if isinstance(error, OSError):
+            raise explain(error, path) from error
+        if isinstance(error, ValueError):  # a name that this host's locale cannot write
+            said = f"{path!r} is no file name on this host: {error}"
+            raise StoreError("bad_dest", said) from error
 
 
 def explain(error: OSError, path: str) -> StoreError:

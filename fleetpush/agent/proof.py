@@ -7,10 +7,9 @@ place to read from.
 
 from __future__ import annotations
 
-import os
-
 from fleetpush.agent.files import SLICE
 from fleetpush.agent.place import StoreError
+from fleetpush.lean.system import os
 from fleetpush.swarm.manifest import chunk_digest
 
 TYPE_CHECKING = False

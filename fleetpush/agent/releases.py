@@ -8,14 +8,14 @@ release before in it, not the one with the next older name.
 from __future__ import annotations
 
 import errno
-import os
 import stat
 import time
-from contextlib import suppress
 
 from fleetpush.agent.descent import descend, unmake
 from fleetpush.agent.partial import try_lock
 from fleetpush.agent.place import StoreError, absolute, explained
+from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 
 LINK = "current"
 INSIDE = "releases"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from hashlib import sha256
-
 from fleetpush.agent.files import OPEN_AT_ONCE, SLICE, OpenFiles, Stream, close_all
 from fleetpush.agent.place import StoreError
 from fleetpush.agent.store import DUPLICATE
+from fleetpush.lean.compiled import sha256
+from fleetpush.lean.system import os
 from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest, leaves_of
 
 TYPE_CHECKING = False

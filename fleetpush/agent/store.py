@@ -8,9 +8,7 @@ the disk and belong in a worker thread.
 
 from __future__ import annotations
 
-import os
 import stat
-import threading
 
 from fleetpush.agent.comparing import compare
 from fleetpush.agent.descent import open_directory, unmake
@@ -29,6 +27,8 @@ from fleetpush.agent.place import (
     ownership,
     targets,
 )
+from fleetpush.lean.system import os
+from fleetpush.lean.threads import Lock
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.manifest import BLOCK, chunk_digest
 
@@ -86,7 +86,7 @@ class HostStore:
         self._stream = Stream(manifest, [])
         self._scanned = False
         self._dirty = False
-        self._disk_work = threading.Lock()
+        self._disk_work = Lock()
         self._umask = os.umask(0o077)
         os.umask(self._umask)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import queue
-import threading
+from fleetpush.lean.threads import Queue, start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ class Worker:
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], None]) -> None:
         self._call_soon = call_soon
-        self._jobs: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._jobs = Queue()
         self._started = False
         self._waiting = 0
 
@@ -36,7 +35,7 @@ class Worker:
         self._jobs.put((job, done, failed))
         if not self._started:
             self._started = True
-            threading.Thread(target=self._run, name="disk", daemon=True).start()
+            start(self._run)
 
     def end(self) -> None:
         """Lets the thread go, behind the jobs that wait; none may follow."""
@@ -44,16 +43,23 @@ class Worker:
 
     def _run(self) -> None:
         while True:
-            given = self._jobs.get()
-            if given is None:
-                return
-            job, done, failed = given
-            try:
-                result = job()
-            except Exception as error:  # noqa: BLE001 - handed to whoever asked for the job
-                self._return(failed, error)
-            else:
-                self._return(done, result)
+            for given in self._jobs.take():
+                if given is None:
+                    return
+                self._finish(*given)
+
+    def _finish(
+        self,
+        job: Callable[[], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
+        try:
+            result = job()
+        except Exception as error:  # noqa: BLE001 - handed to whoever asked for the job
+            self._return(failed, error)
+        else:
+            self._return(done, result)
 
     def _return(self, callback: Callable[[Any], None], value: object) -> None:
         def back() -> None:

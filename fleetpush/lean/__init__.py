@@ -1,9 +1,10 @@
-"""Parts of ``json``, ``socket`` and ``ssl`` without what importing those costs.
+"""Parts of the standard library without what importing them costs.
 
-They bring ``re``, ``enum`` and ``selectors`` along, and make classes of some hundred constants: half of an
-agent's start-up, which every host pays. The C modules beneath do the work either way. Their interface is
-nobody's promise, so they are called only on the Pythons that this was tried with; on any other one the public
-modules are used.
+``json``, ``socket`` and ``ssl`` bring ``re``, ``enum`` and ``selectors`` along, and make classes of some
+hundred constants; ``threading`` and ``contextlib`` bring ``functools`` and ``collections``, ``os`` abstract
+classes of all kinds. All that is more than half of an agent's start-up, which every host pays. The C modules
+beneath do the work either way. Their interface is nobody's promise, so they are called only on the Pythons
+that this was tried with; on any other one the public modules are used.
 """
 
 from __future__ import annotations

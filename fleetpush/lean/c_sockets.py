@@ -48,6 +48,15 @@ class _TlsSocket(_Socket):
         self.send = tls.write  # type: ignore[method-assign]  # that one would send in clear
         self.take = tls.read
 
+    @property
+    def context(self) -> _Context:
+        found: _Context = self._tls.context
+        return found
+
+    @context.setter
+    def context(self, context: _Context) -> None:
+        self._tls.context = context
+
     def recv_into(self, buffer: memoryview) -> int:  # type: ignore[override]  # narrower: all we call it with
         try:
             count: int = self._tls.read(len(buffer), buffer)

@@ -9,8 +9,7 @@ frames but that link's own wait behind it.
 
 from __future__ import annotations
 
-from collections import deque
-
+from fleetpush.lean.compiled import deque
 from fleetpush.net.throttle import Throttle
 
 TYPE_CHECKING = False

@@ -8,8 +8,7 @@ blocks go over the TLS link.
 
 from __future__ import annotations
 
-import os
-
+from fleetpush.lean.system import os
 from fleetpush.swarm.wire import TOKEN, Lane, OpenLane
 
 TYPE_CHECKING = False

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import errno
 import sys
-from struct import Struct
-from struct import error as StructError  # noqa: N812 - its module has it in lower case
 
 from fleetpush.errors import RemoteProtocolError
+from fleetpush.lean.compiled import Struct, StructError
 from fleetpush.lean.sockets import socket, ssl
 from fleetpush.net.loop import READ, WRITE
 from fleetpush.swarm.wire import Decoder, encode

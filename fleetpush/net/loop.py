@@ -6,14 +6,13 @@ an agent's memory; a thousand agents must fit one test machine.
 
 from __future__ import annotations
 
-import heapq
 import select
-import threading
-from collections import deque
 from math import ceil
 from time import monotonic
 
+from fleetpush.lean.compiled import deque, heappop, heappush
 from fleetpush.lean.sockets import socket
+from fleetpush.lean.threads import get_ident
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +75,7 @@ class Loop:
     def call_at(self, at: float, call: Callable[[], None]) -> Timer:
         timer = Timer(call)
         self._asked_for += 1
-        heapq.heappush(self._timers, (at, self._asked_for, timer))
+        heappush(self._timers, (at, self._asked_for, timer))
         return timer
 
     def call_later(self, delay: float, call: Callable[[], None]) -> Timer:
@@ -85,7 +84,7 @@ class Loop:
     def call_soon(self, call: Callable[[], None]) -> None:
         """From any thread; runs in the loop's."""
         self._soon.append(call)
-        if threading.get_ident() != self._thread:
+        if get_ident() != self._thread:
             try:
                 self._wake_in.send(b"\0")
             except BlockingIOError:
@@ -98,7 +97,7 @@ class Loop:
 
     def run(self) -> None:
         """Until ``stop``."""
-        self._thread = threading.get_ident()
+        self._thread = get_ident()
         self._running = True
         wanted = self._wanted
         while self._running:
@@ -126,14 +125,14 @@ class Loop:
             return 0
         timers = self._timers
         while timers and timers[0][2].call is None:
-            heapq.heappop(timers)
+            heappop(timers)
         if not timers:
             return None
         return max(0.0, timers[0][0] - now)
 
     def _run_timers(self, now: float) -> None:
         while self._timers and self._timers[0][0] <= now:
-            call = heapq.heappop(self._timers)[2].call
+            call = heappop(self._timers)[2].call
             if call is not None:
                 call()
 

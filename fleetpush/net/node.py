@@ -6,8 +6,7 @@ disk, an outgoing one from the store into the socket; the core only hears that i
 
 from __future__ import annotations
 
-from collections import deque
-
+from fleetpush.lean.compiled import deque
 from fleetpush.net.edges import Edges
 from fleetpush.net.egress import Egress
 from fleetpush.net.outgoing import Outgoing

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from fleetpush.lean.sockets import ssl
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,22 +15,27 @@ class Contexts:
     """Both ends' contexts for one peer, from PEM text."""
 
     def __init__(self, ca_pem: str, cert_pem: str, key_pem: str) -> None:
-        self._server = _context(ssl.PROTOCOL_TLS_SERVER, ca_pem)
+        self._full = _context(ssl.PROTOCOL_TLS_SERVER)
         # Tickets would cost each side memory and two messages a link, and no link is ever resumed.
-        self._server.num_tickets = 0
-        self._client = _context(ssl.PROTOCOL_TLS_CLIENT, ca_pem)
-        # The key first: a fifth less work, for OpenSSL then finds both without reading past the other.
+        self._full.num_tickets = 0
+        self._full.load_verify_locations(cadata=ca_pem)
         path, close = _unnamed_file((key_pem + cert_pem).encode())
         try:
-            self._server.load_cert_chain(path)
-            self._client.load_cert_chain(path)
+            self._full.load_cert_chain(path)
         finally:
             close()
+        self._client = _context(ssl.PROTOCOL_TLS_CLIENT)
+        """Trusts nobody and shows nothing: see ``wrap``."""
 
     def wrap(self, sock: socket.socket, *, server: bool) -> ssl.SSLSocket:
         """``sock`` (non-blocking, connected) as TLS, its handshake still to be done."""
-        context = self._server if server else self._client
-        return context.wrap_socket(sock, server_side=server, do_handshake_on_connect=False)
+        context = self._full if server else self._client
+        wrapped = context.wrap_socket(sock, server_side=server, do_handshake_on_connect=False)
+        # Before a byte has moved a connection can be given another context: it takes its CA and certificate,
+        # and keeps its side and what it demands. To load those twice would be half as long as a handshake.
+        if not server:
+            wrapped.context = self._full
+        return wrapped
 
 
 def subject_of(sock: ssl.SSLSocket) -> tuple[str, str]:
@@ -41,14 +45,13 @@ def subject_of(sock: ssl.SSLSocket) -> tuple[str, str]:
     return names.get("commonName", ""), names.get("organizationName", "")
 
 
-def _context(protocol: int, ca_pem: str) -> ssl.SSLContext:
+def _context(protocol: int) -> ssl.SSLContext:
     context = ssl.SSLContext(protocol)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.check_hostname = (
         False  # the certificate names a peer of the run, checked by us, not a host
     )
     context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(cadata=ca_pem)
     return context
 
 

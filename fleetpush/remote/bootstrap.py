@@ -135,19 +135,20 @@ PROBE = Kit(
 # Must parse under any Python from 2.6 on, and contain neither a single quote (it travels in single quotes
 # through whatever login shell there is) nor a real newline (csh takes none within quotes).
 _STUB_SOURCE = """\
-import sys,os
+import sys
 a=sys.argv
 if sys.version_info<(3,9):
+ import os
  for i in range(3,len(a)):
   try:os.execvp(a[i],[a[i],"-I","-S","-c",a[2],a[1],a[2]]+a[i+1:])
   except OSError:pass
  sys.stderr.write("python "+sys.version.split()[0]+" is too old\\n");sys.exit(96)
-import marshal,zlib,gc,select
+import marshal,zlib,gc,select,posix
 gc.disable()
 def r(n):
  b=bytearray()
  while len(b)<n:
-  d=select.select([0],[],[],SILENCE)[0] and os.read(0,min(n-len(b),1<<20))
+  d=select.select([0],[],[],SILENCE)[0] and posix.read(0,min(n-len(b),1<<20))
   if not d:sys.exit(95)
   b+=d
  return bytes(b)
@@ -228,6 +229,9 @@ def _modules(root: Path, kit: Kit) -> Iterator[tuple[str, Path, str]]:
 
 
 def _without_lines(code: CodeType) -> CodeType:
-    """Line tables are two fifths of the bytecode's size; a traceback still names file and function."""
+    """Line tables are two fifths of the bytecode's size; a traceback still names file and function.
+
+    Nor does a function need to know its class, which is for the text of some errors: a twentieth.
+    """
     constants = tuple(_without_lines(c) if isinstance(c, CodeType) else c for c in code.co_consts)
-    return code.replace(co_linetable=b"", co_consts=constants)
+    return code.replace(co_linetable=b"", co_qualname=code.co_name, co_consts=constants)

@@ -1,7 +1,8 @@
 """Source as it is shipped to hosts: without what only people and type checkers read.
 
-Docstrings, comments, annotations and ``if TYPE_CHECKING`` go; every statement that stays begins on the line
-where it was, so that tracebacks from hosts tell where to look.
+Docstrings, comments, annotations and ``if TYPE_CHECKING`` go, and the import from ``__future__`` that spared
+annotations their evaluation; every statement that stays begins on the line where it was, so that tracebacks
+from hosts tell where to look.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ class _Cut(NamedTuple):
 
 
 def thinned(text: str) -> str:
-    """``text``, which must parse, does the same afterwards, unless it reads its own annotations."""
+    """``text``, which must parse, does the same afterwards, unless it reads its own annotations.
+
+    One that is alone with its name within a branch or loop stays, and would be evaluated.
+    """
     lines = [line.encode() for line in text.splitlines()]
     nodes = list(ast.walk(ast.parse(text)))
     cuts = [cut for node in nodes for cut in _cuts(node, lines)]
@@ -62,11 +66,13 @@ def _cuts(node: ast.AST, lines: Sequence[bytes]) -> Iterator[_Cut]:
 
 
 def _is_unread(statement: ast.stmt) -> bool:
-    """A docstring, a name that only has a type, or imports for those."""
+    """A docstring, a name that only has a type, or imports for those and for annotations."""
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
         return isinstance(statement.value.value, str)
     if isinstance(statement, ast.AnnAssign):
         return statement.value is None
+    if isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+        return [alias.name for alias in statement.names] == ["annotations"]
     return (
         isinstance(statement, ast.If)
         and isinstance(statement.test, ast.Name)

@@ -16,9 +16,8 @@ that no chunk needs two machines. Then every file's last chunk may be shorter, a
 
 from __future__ import annotations
 
-from hashlib import sha256
-
 from fleetpush.errors import ManifestError
+from fleetpush.lean.compiled import sha256
 from fleetpush.lean.json import dumps, loads
 from fleetpush.record import Record
 from fleetpush.swarm import bitfield
@@ -144,7 +143,7 @@ class Manifest:
         """Bytes in ``chunk``."""
         start, end = chunk * self.chunk_size, self.size
         if self.apart:
-            index = self._file_at(start)
+            index = self.file_at(start)
             end = self.starts[index] + self.files[index].size
         return min(self.chunk_size, end - start)
 
@@ -167,7 +166,7 @@ class Manifest:
     def extents(self, start: int, length: int) -> list[Extent]:
         """Where ``length`` bytes of the stream from ``start`` lie in the files."""
         found = []
-        index = self._file_at(start)
+        index = self.file_at(start)
         while length:
             f = self.files[index]
             offset = start - self.starts[index]
@@ -179,7 +178,8 @@ class Manifest:
             index += 1
         return found
 
-    def _file_at(self, position: int) -> int:
+    def file_at(self, position: int) -> int:
+        """The number of the last file that begins no later than ``position`` of the stream."""
         low, high = 0, len(self.starts) - 1
         while low < high:
             middle = (low + high + 1) // 2

@@ -7,10 +7,8 @@ to 2,048 chunks a cell is one chunk.
 
 from __future__ import annotations
 
-from struct import Struct
-from struct import error as struct_error
-
 from fleetpush.errors import RemoteProtocolError
+from fleetpush.lean.compiled import Struct, StructError
 from fleetpush.record import Record
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.seat import NOWHERE, Seat
@@ -140,7 +138,7 @@ def unpacked(payload: bytes, cells: Cells) -> tuple[Mood, list[Rumour]]:
             mask = bitfield.from_bytes(payload[has:at], cells.count)
             seat = Seat(rack, place, of) if rack else NOWHERE
             found.append(Rumour(peer, address, incarnation, bool(flags), mask, seat=seat))
-    except (struct_error, ValueError):
+    except (StructError, ValueError):
         raise RemoteProtocolError("a rumour of the wrong size or of what does not exist") from None
     flags = payload[0]
     return Mood(bool(flags & _PARTING), bool(flags & _HUNGRY), bool(flags & _ASKING)), found

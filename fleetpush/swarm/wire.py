@@ -6,10 +6,8 @@ all numbers big-endian. Every type has its own largest body; nothing is allocate
 
 from __future__ import annotations
 
-from struct import Struct
-from struct import error as struct_error
-
 from fleetpush.errors import RemoteProtocolError
+from fleetpush.lean.compiled import Struct, StructError
 from fleetpush.record import Record
 from fleetpush.swarm.manifest import BLOCK, DIGEST, MAX_CHUNK_SIZE, MAX_CHUNKS
 
@@ -231,7 +229,7 @@ class Decoder:
         """The frames completed by ``data``. Raises RemoteProtocolError; the decoder is then done for."""
         try:
             return self._completed_by(data)
-        except struct_error:
+        except StructError:
             raise RemoteProtocolError("a frame whose body has the wrong size") from None
 
     def _completed_by(self, data: memoryview) -> list[Frame]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fleetpush.agent.kept import SETTLE, note_of
 from fleetpush.agent.store import HostStore, StoreError
+from fleetpush.lean import system
 from fleetpush.swarm.manifest import BLOCK
 from tests.agent.content import CHUNK, Content, make_content, place, scan
 
@@ -62,8 +63,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         seen.append(len(data))
         return data
 
-    monkeypatch.setattr("os.preadv", counted)
-    monkeypatch.setattr("os.pread", counted_too)
+    monkeypatch.setattr(system.os, "preadv", counted)
+    monkeypatch.setattr(system.os, "pread", counted_too)
     return seen
 
 

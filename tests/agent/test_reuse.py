@@ -17,6 +17,7 @@ from fleetpush.agent.reuse.anchors import HITS, NEEDLE, SPAN
 from fleetpush.agent.store import DUPLICATE, HostStore
 from fleetpush.deploy.anchors import take_anchors
 from fleetpush.deploy.fingerprint import FileIdentity
+from fleetpush.lean import system
 from fleetpush.swarm.manifest import BLOCK, DIGEST, File, Manifest, chunk_digest, leaves_of
 from tests.agent.content import Content, place, scan
 
@@ -272,7 +273,7 @@ def test_an_old_file_that_is_cut_short_meanwhile_costs_no_more_than_its_bytes(
                 os.truncate(dest, CHUNK)
             return preadv(fd, buffers, offset)
 
-        monkeypatch.setattr(os, "preadv", cut)
+        monkeypatch.setattr(system.os, "preadv", cut)
     store = opened(content, str(dest))
     if moment == "fill":
         os.truncate(dest, 10)

@@ -98,15 +98,6 @@ print(*sorted(sys.modules))
     assert SLOW_TO_IMPORT.isdisjoint(loaded)
 
 
-def test_an_agent_starts_without_what_would_double_its_start_up():
-    program = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import fleetpush.agent.main; "
-        "print(*{'enum', 'json', 're', 'selectors', 'socket', 'ssl', 'typing'} & set(sys.modules))"
-    )
-    command = [sys.executable, "-I", "-S", "-c", program]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "\n"
-
-
 def test_the_look_at_imports_sees_what_it_should():
     source = """
 import os.path, rich

@@ -34,6 +34,9 @@ class Bare(ast.NodeTransformer):
             return None
         return ast.copy_location(ast.Assign([node.target], self.visit(node.value)), node)
 
+    def visit_ImportFrom(self, node):
+        return None if node.module == "__future__" else node
+
     def visit_If(self, node):
         if ast.unparse(node.test) == "TYPE_CHECKING":
             return None
@@ -79,6 +82,7 @@ def has_line(node):
 
 def test_the_awkward_places():
     text = '''\
+from __future__ import annotations
 class A:
     """Only a name."""
     x: int
@@ -94,6 +98,6 @@ def f(a: "int" = 3, *b: dict[
     return y, z
 '''
     assert thinned(text).rstrip() == (
-        'class A:\n    pass\n\ndef f(a = 3, *b, c="# no comment"):\n\n\n\n\n\n'
+        '\nclass A:\n    pass\n\ndef f(a = 3, *b, c="# no comment"):\n\n\n\n\n\n'
         '    y = []; z = f"{a}#"\n\n\n    return y, z'
     )

@@ -8,9 +8,8 @@ read, not mapped: a file that is cut short meanwhile would kill whoever has it m
 
 from __future__ import annotations
 
-import os
-from hashlib import sha256
-
+from fleetpush.lean.compiled import sha256
+from fleetpush.lean.system import os
 from fleetpush.record import Record
 
 TYPE_CHECKING = False

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from bisect import bisect_right
-from contextlib import suppress
-from hashlib import sha256
 
 from fleetpush.agent.destination import open_old
 from fleetpush.agent.files import SLICE, OpenFiles
 from fleetpush.agent.place import Place, StoreError, absolute, targets
 from fleetpush.agent.reuse.anchors import SPAN, Anchor, Old, read_into, unpack
 from fleetpush.agent.reuse.matching import Matching
+from fleetpush.lean.compiled import sha256
+from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest, leaves_of
 
 TYPE_CHECKING = False

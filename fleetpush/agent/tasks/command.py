@@ -13,10 +13,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
 
 from fleetpush.agent.cores import allowed
 from fleetpush.errors import HostError
+from fleetpush.lean.suppress import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import zlib
 from binascii import a2b_base64, b2a_base64
-from hashlib import sha256
 
 from fleetpush.agent.descent import open_directory
 from fleetpush.agent.destination import open_old
@@ -15,6 +14,7 @@ from fleetpush.agent.releases import LINK, Releases
 from fleetpush.agent.tree.look import Look, same_link, same_size, same_time, unlike
 from fleetpush.agent.tree.root import Root
 from fleetpush.agent.tree.surplus import Surplus
+from fleetpush.lean.compiled import sha256
 from fleetpush.lean.json import dumps
 from fleetpush.swarm.manifest import DIGEST, Manifest
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
 
 from fleetpush.agent.descent import open_directory
 from fleetpush.agent.partial import ABSENT, PREVIOUS
 from fleetpush.agent.place import Place, StoreError, explained, targets
 from fleetpush.agent.releases import Releases
+from fleetpush.lean.suppress import suppress
 from fleetpush.record import Record
 from fleetpush.swarm.manifest import File
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from hashlib import sha256
 from itertools import count
 
 from fleetpush.agent.files import SLICE
 from fleetpush.agent.kept import note_of
 from fleetpush.agent.place import StoreError, absolute
+from fleetpush.lean.compiled import sha256
 from fleetpush.swarm.manifest import chunk_digest, leaves_of
 
 TYPE_CHECKING = False

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import stat
 
 from fleetpush.agent.kept import note
 from fleetpush.agent.place import UNCHANGED, StoreError, explained
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

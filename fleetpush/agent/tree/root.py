@@ -5,11 +5,11 @@ Names are bytes to the system, whatever this host's locale says: UTF-8, with wha
 
 from __future__ import annotations
 
-import os
 import stat
-from contextlib import suppress
 
 from fleetpush.agent.place import StoreError, explained
+from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ One lock, on the directory, keeps two runs from one destination; one rename a fi
 from __future__ import annotations
 
 import errno
-import os
-from contextlib import suppress
 
 from fleetpush.agent.partial import locked, try_lock
 from fleetpush.agent.place import StoreError
 from fleetpush.agent.tree.root import DIRECTORY
+from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,9 +6,7 @@ made active by a rename. A chunk spans many small files, so that what is near a 
 
 from __future__ import annotations
 
-import os
 import stat
-from contextlib import suppress
 
 from fleetpush.agent.descent import open_directory, unmake
 from fleetpush.agent.destination import settle
@@ -20,6 +18,8 @@ from fleetpush.agent.tree.look import Look, same_size
 from fleetpush.agent.tree.root import Root
 from fleetpush.agent.tree.staging import Staging, sync
 from fleetpush.agent.tree.switch import Switch
+from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.manifest import BLOCK
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from fleetpush.agent.place import StoreError, explained
+from fleetpush.lean.system import os
 from fleetpush.swarm.exclude import Excluded
 
 TYPE_CHECKING = False

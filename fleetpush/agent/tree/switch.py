@@ -5,14 +5,14 @@ Whoever opens a file meanwhile sees the old one or the new one. Only the tree's 
 
 from __future__ import annotations
 
-import os
 import stat
-from contextlib import suppress
 
 from fleetpush.agent.destination import settle
 from fleetpush.agent.place import UNCHANGED, explained
 from fleetpush.agent.tree.look import same_link, same_time, unlike
 from fleetpush.agent.tree.root import encoded
+from fleetpush.lean.suppress import suppress
+from fleetpush.lean.system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
