@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import tempfile
 from hashlib import sha256
 from pathlib import Path
@@ -22,9 +23,12 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Part of every key: entries of another format are not found."""
 
-ENTRIES = {"manifest": 64, "sum": 4096}
-"""Kept of a kind, the last used ones. A manifest has some 32 KiB, at most 32 MiB; a sum 64 bytes."""
+ENTRIES = {"manifest": 64, "sum": 4096, "kit": 16}
+"""Kept of a kind, the last used ones. A manifest has some 32 KiB, at most 32 MiB; a sum 64 bytes, a kit 140
+KiB."""
 
+_CODE = "kit"
+"""What runs on the hosts: taken only from where nobody but us can have put it."""
 
 PRUNE_EVERY = 32
 """Entries written by one run between two looks at what is too many: a look reads all their times."""
@@ -46,6 +50,8 @@ class Cache:
         """The entry, if it is there and whole."""
         path = self._path(kind, files, more)
         try:
+            if kind == _CODE and not all(map(_is_ours, (self._directory, path))):
+                return None
             data = path.read_bytes()
             os.utime(path)
         except OSError:
@@ -79,3 +85,10 @@ class Cache:
     def _path(self, kind: str, files: Sequence[FileIdentity], more: tuple[object, ...]) -> Path:
         key = json.dumps([FORMAT, kind, *files, *more])
         return self._directory / f"{kind}-{sha256(key.encode()).hexdigest()[:40]}.cache"
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether it belongs to us and nobody else may write there. Raises OSError."""
+    found = path.lstat()
+    shared = stat.S_ISLNK(found.st_mode) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return found.st_uid == os.geteuid() and not shared

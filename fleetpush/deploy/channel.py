@@ -148,7 +148,7 @@ class AgentChannel:
 
     def _take(self, line: bytes) -> None:
         try:
-            message = json.loads(line)
+            message = json.loads(line.decode())
         except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict) or not isinstance(message.get("is"), str):

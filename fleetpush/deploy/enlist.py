@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import fleetpush
+from fleetpush.deploy import kits
 from fleetpush.deploy.channel import AgentChannel
 from fleetpush.deploy.member import ORIGIN
 from fleetpush.deploy.progress import HostPhase
@@ -252,8 +253,10 @@ class Enlistment:
             tree=self._is_tree,
             releases=self._options.release_dir is not None,
             full=self._options.verify == "full",
-            reuse=not self._options.no_reuse and not member.is_origin,
+            # Not for the origin, but to pack two kits takes longer than to read what one has more.
+            reuse=not self._options.no_reuse,
         )
+        kits.prepare(kit)
         line = bootstrap.command(target.python, kit)
         process = await become.start(member.connection, line, member.channel, target.become)
         member.channel.attach(process, bootstrap.payload(config, manifest, kit))

@@ -52,8 +52,8 @@ class RunIdentity:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
             self._builder(self._subject(peer_id), key.public_key())
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_usage(signs_certificates=False), critical=True)
+            .add_extension(_NO_AUTHORITY, critical=True)
+            .add_extension(_A_PEERS_USE, critical=True)
             .add_extension(_BOTH_SIDES, critical=False)
             .add_extension(self._authority, critical=False)
         )
@@ -99,3 +99,8 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+# The same in every peer's certificate.
+_NO_AUTHORITY = x509.BasicConstraints(ca=False, path_length=None)
+_A_PEERS_USE = _usage(signs_certificates=False)

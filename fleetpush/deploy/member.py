@@ -66,17 +66,14 @@ class Figures:
         """Raises ValueError for anything but counts."""
         if "spent" in message and self.spent is None:
             self.spent = spent_in(message)
-        names = {
-            "done": "done",
-            "in": "received",
-            "out": "sent",
-            "links": "links",
-            "cross": "cross",
-            "reused": "reused",
-        }
-        names |= {"content_in": "content_in", "content_out": "content_out"}
-        for key, name in names.items():
-            setattr(self, name, count_in(message, key))
+        self.done = count_in(message, "done")
+        self.received = count_in(message, "in")
+        self.sent = count_in(message, "out")
+        self.content_in = count_in(message, "content_in")
+        self.content_out = count_in(message, "content_out")
+        self.links = count_in(message, "links")
+        self.cross = count_in(message, "cross")
+        self.reused = count_in(message, "reused")
 
 
 class Member:
@@ -222,17 +219,23 @@ class Member:
             raise ValueError("there is none of that kind")
         if kind in ("verified", "activated", "complete") and not self._ready:
             raise ValueError("before it was ready")
-        act = {
-            "progress": self.figures.take,
-            "hello": self._greeted,
-            "ready": self._readied,
-            "kept": self._keep,
-            "note": self._noted,
-            "dropped": self._dropped,
-            "failed": self._failed,
-        }.get(kind)
-        if act is not None:
-            act(message)
+        match kind:
+            case "progress":
+                self.figures.take(message)
+            case "hello":
+                self._greeted(message)
+            case "ready":
+                self._readied(message)
+            case "kept":
+                self._keep(message)
+            case "note":
+                self._noted(message)
+            case "dropped":
+                self._dropped(message)
+            case "failed":
+                self._failed(message)
+            case _:
+                pass  # what it says is all of it
 
     def _greeted(self, message: dict[str, Any]) -> None:
         if self.address is not None:

@@ -7,6 +7,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from fleetpush.deploy import kits
 from fleetpush.deploy.channel import AgentChannel, no_sense
 from fleetpush.deploy.member import why_not_begun
 from fleetpush.deploy.said import address_in, count_in, port_in, sentence_in, text_in
@@ -95,6 +96,7 @@ class ProbedHost:
             "marker": self._channel.marker,
         }
         kit = bootstrap.PROBE
+        kits.prepare(kit)
         line = bootstrap.command(place.target.python, kit)
         process = await become.start(connection, line, self._channel, place.target.become)
         self._asked_at = time.time()

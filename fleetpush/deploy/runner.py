@@ -31,7 +31,7 @@ from fleetpush.errors import HostFailure, InputError
 from fleetpush.remote.connectors import Connectors, files_for, raise_fd_limit
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from fleetpush.deploy.conductor import Conductor
     from fleetpush.deploy.contacts import ContactList
@@ -80,6 +80,19 @@ class Run:
         self._vigil: Vigil | None = None
         self._activation = Activation(options, self._decided)
         self._origin_failure: HostFailure | None = None
+        self._acts: dict[str, Callable[[Member, dict[str, Any]], None]] = {
+            "hello": self._hello,
+            "ready": self._ready,
+            "progress": self._progressed,
+            "edge_failed": self._edge_failed,
+            "owns": self._owns,
+            "complete": self._complete,
+            "verified": self._verified,
+            "activated": self._activated,
+            "success": self._succeeded,
+            "failure": self._lost,
+            "gone": self._lost,
+        }
 
     def interrupt(self, exit_code: int) -> None:
         """130 or 143. The first call drains (hosts that trade may finish), the second aborts."""
@@ -242,19 +255,7 @@ class Run:
         if kind != "beat":
             member.moved_at = now
         self._chronicle.heard(member, kind, message)
-        act = {
-            "hello": self._hello,
-            "ready": self._ready,
-            "progress": self._progressed,
-            "edge_failed": self._edge_failed,
-            "owns": self._owns,
-            "complete": self._complete,
-            "verified": self._verified,
-            "activated": self._activated,
-            "success": self._succeeded,
-            "failure": self._lost,
-            "gone": self._lost,
-        }.get(kind)
+        act = self._acts.get(kind)
         if act is not None:
             act(member, message)
 

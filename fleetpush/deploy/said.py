@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
+import socket
 from typing import Any, NamedTuple
 
 NOTE = 5
@@ -85,11 +86,12 @@ def address_in(message: dict[str, Any], key: str) -> str:
 
 
 def _is_address(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
+    for family in (socket.AF_INET, socket.AF_INET6):
+        # OSError: it is none of that family; ValueError: a character that no address has.
+        with contextlib.suppress(OSError, ValueError):
+            socket.inet_pton(family, value)
+            return True
+    return False
 
 
 def port_in(message: dict[str, Any], key: str, least: int = 1) -> int:

@@ -5,28 +5,19 @@ stub in it; the stub reads exactly the archive's bytes from stdin and imports th
 agent reads its configuration behind them. No file is written, nothing secret is on a command line, no
 terminal is allocated.
 
-The archive holds every module twice: as source that is thinned (line numbers kept) and as bytecode of
-*this* Python version. A host with the same version starts without compiling, which is most of what an
-agent's start costs beyond Python's own; any other compiles the source.
+The archive (``packing``) holds every module twice: as source that is thinned (line numbers kept) and as
+bytecode of *this* Python version. A host with the same version starts without compiling, which is most of
+what an agent's start costs beyond Python's own; any other compiles the source.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import marshal
 import shlex
-import zlib
 from functools import cache
-from pathlib import Path
-from types import CodeType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-import fleetpush
-from fleetpush.remote.thinning import thinned
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from fleetpush.remote.packing import Kit, archive
 
 CANDIDATES = (
     "/usr/bin/python3",
@@ -43,14 +34,6 @@ NO_PYTHON, OLD_PYTHON, CUT_OFF = 97, 96, 95
 SILENCE = 20
 """Seconds, as of an agent's lease, after which the stub no longer waits for the rest of the archive: the
 connection may have been cut without a word, and nobody would ever end it."""
-
-
-class Kit(NamedTuple):
-    """What runs on a host: the module whose ``main`` is called, and what is shipped for it."""
-
-    entry: str
-    shipped: tuple[str, ...]
-    left_out: tuple[str, ...] = ()
 
 
 _PROBE = "agent/probe.py"
@@ -177,6 +160,7 @@ _FIND = (
 )
 
 
+@cache
 def command(python: str | None = None, kit: Kit = AGENT) -> str:
     """The line for the login shell; ``python`` is the interpreter that the inventory asks for."""
     candidates = (python,) if python else CANDIDATES
@@ -193,45 +177,3 @@ def payload(config: dict[str, Any], manifest: bytes, kit: Kit = AGENT) -> bytes:
     packed = json.dumps(config, separators=(",", ":")).encode()
     lengths = len(packed).to_bytes(4, "big") + len(manifest).to_bytes(4, "big")
     return b"".join((*archive(kit), lengths, packed, manifest))
-
-
-@cache
-def archive(kit: Kit = AGENT) -> tuple[bytes, bytes, bytes]:
-    """Bytecode, source, and the magic number of the Python that the bytecode is for.
-
-    The same bytes for the same sources and Python version.
-    """
-    codes: dict[str, tuple[str, bool, CodeType]] = {}
-    sources: dict[str, tuple[str, bool, str]] = {}
-    for name, path, file in _modules(Path(fleetpush.__file__).parent, kit):
-        package = path.name == "__init__.py"
-        text = thinned(path.read_text(encoding="utf-8"))
-        code = compile(text, file, "exec", dont_inherit=True, optimize=2)
-        codes[name] = (file, package, _without_lines(code))
-        sources[name] = (file, package, text)
-    packed = [zlib.compress(marshal.dumps(part), 9) for part in (codes, sources)]
-    return packed[0], packed[1], importlib.util.MAGIC_NUMBER
-
-
-def _modules(root: Path, kit: Kit) -> Iterator[tuple[str, Path, str]]:
-    """Module name, path here and path as tracebacks show it."""
-    for top in kit.shipped:
-        found = sorted((root / top).rglob("*.py")) if (root / top).is_dir() else [root / top]
-        for path in found:
-            below = path.relative_to(root).as_posix()
-            if not below.startswith(kit.left_out):
-                name = f"fleetpush/{below}"
-                yield (
-                    name.removesuffix(".py").removesuffix("/__init__").replace("/", "."),
-                    path,
-                    name,
-                )
-
-
-def _without_lines(code: CodeType) -> CodeType:
-    """Line tables are two fifths of the bytecode's size; a traceback still names file and function.
-
-    Nor does a function need to know its class, which is for the text of some errors: a twentieth.
-    """
-    constants = tuple(_without_lines(c) if isinstance(c, CodeType) else c for c in code.co_consts)
-    return code.replace(co_linetable=b"", co_qualname=code.co_name, co_consts=constants)

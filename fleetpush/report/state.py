@@ -56,7 +56,10 @@ class RunPhase(StrEnum):
 
     @property
     def rank(self) -> int:
-        return list(RunPhase).index(self)
+        return _RANKS[self]
+
+
+_RANKS = {phase: rank for rank, phase in enumerate(RunPhase)}
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Mapping
 
     from fleetpush.remote.connection import Target
+    from fleetpush.remote.packing import Kit
     from fleetpush.remote.settings import SshSettings
 
 BEAT = 8.0
@@ -39,7 +40,7 @@ async def _all(work: Iterable[Awaitable[None]]) -> None:
 class Sessions:
     """By the hosts' names. An asynchronous context: at its end no agent, each made of ``kit``, is left."""
 
-    def __init__(self, settings: SshSettings, kit: bootstrap.Kit | None = None) -> None:
+    def __init__(self, settings: SshSettings, kit: Kit | None = None) -> None:
         self._kit = kit or bootstrap.staying_kit()
         self._connectors = Connectors(settings)
         self._sessions: dict[str, Session] = {}

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from fleetpush.deploy import kits
 from fleetpush.deploy.channel import AgentChannel, no_sense
 from fleetpush.deploy.member import why_not_begun
 from fleetpush.deploy.said import sentence_in
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from fleetpush.deploy.member import Member
     from fleetpush.remote.connection import Connection, Target
     from fleetpush.remote.connectors import Connectors
+    from fleetpush.remote.packing import Kit
 
 UP_WITHIN = 60.0
 """Seconds that a slow host may take to start a Python."""
@@ -34,7 +36,7 @@ class Session:
     Every method runs in the event loop.
     """
 
-    def __init__(self, name: str, target: Target, kit: bootstrap.Kit) -> None:
+    def __init__(self, name: str, target: Target, kit: Kit) -> None:
         self.name = name
         self._kit = kit
         self.target = target
@@ -77,6 +79,7 @@ class Session:
         """Starts the agent over the connection that there is. Raises HostError."""
         assert self.connection is not None
         try:
+            kits.prepare(self._kit)
             line = bootstrap.command(self.target.python, self._kit)
             process = await become.start(self.connection, line, self._channel, self.target.become)
         except HostError as error:

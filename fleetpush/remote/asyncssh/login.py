@@ -11,6 +11,7 @@ import asyncssh
 from fleetpush.remote import failures
 from fleetpush.remote.asyncssh.errors import of_ssh
 from fleetpush.remote.asyncssh.keys import KeyStore
+from fleetpush.remote.asyncssh.spare import spare_ignored
 from fleetpush.remote.dial import Dialler
 from fleetpush.remote.retries import Retries
 from fleetpush.remote.route import route_of_hop
@@ -41,6 +42,7 @@ class _Client(asyncssh.SSHClient):
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         self.phase = "handshake"
+        spare_ignored(conn)
 
     def begin_auth(self, username: str) -> None:
         self.phase = "login"
