@@ -6,7 +6,9 @@ from fleetpush.agent.files import OPEN_AT_ONCE, SLICE, OpenFiles, Stream, close_
 from fleetpush.agent.place import StoreError
 from fleetpush.agent.store import DUPLICATE
 from fleetpush.lean.compiled import sha256
+from fleetpush.lean.suppress import suppress
 from fleetpush.lean.system import os
+from fleetpush.lean.threads import Lock, Queue, start
 from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest, leaves_of
 
 TYPE_CHECKING = False
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 AHEAD = 32 * 1024 * 1024
 """Bytes of checked chunks kept in memory, so that each is read and hashed once and sent as it was checked."""
 
+
+WORTH_A_THREAD = 1024 * 1024
+"""Bytes of a chunk below which another thread takes longer to hear of it than to check it."""
 
 NAMED = 3
 """Files that are named where one of those in a chunk has changed."""
@@ -43,6 +48,11 @@ class SourceStore:
         self._ahead: dict[int, memoryview] = {}
         """Checked chunks, the one asked for last at the end."""
         self._room = AHEAD // manifest.chunk_size
+        self._looks_ahead = self._room > 1 and manifest.chunk_size >= WORTH_A_THREAD
+        self._checking = Lock()
+        self._next: Queue | None = None
+        """Chunks for the thread that checks what will be asked for next; None before there was one."""
+        self._closed = False
         if len(paths) > OPEN_AT_ONCE:
             self._stream = Stream(manifest, OpenFiles(self._open))
         else:
@@ -73,14 +83,40 @@ class SourceStore:
         """The chunk's block digests, joined; computed at first use. Raises SourceChanged."""
         known = self._leaves.get(chunk)
         if known is None:
-            try:
-                known = self._read_leaves(chunk)
-            except OSError as error:
-                raise self._chunk_changed(chunk, str(error)) from error
-            if chunk_digest(known) != self._manifest.chunk_digests[chunk]:
-                raise self._chunk_changed(chunk, f"chunk {chunk} has other content now")
-            self._leaves[chunk] = known
+            with self._checking:  # it may be under way
+                known = self._leaves.get(chunk) or self._checked(chunk)
+            self._look_ahead(chunk + 1)
         return known
+
+    def _checked(self, chunk: int) -> bytes:
+        try:
+            found = self._read_leaves(chunk)
+        except OSError as error:
+            raise self._chunk_changed(chunk, str(error)) from error
+        if chunk_digest(found) != self._manifest.chunk_digests[chunk]:
+            raise self._chunk_changed(chunk, f"chunk {chunk} has other content now")
+        self._leaves[chunk] = found
+        return found
+
+    def _look_ahead(self, chunk: int) -> None:
+        """An origin hands its chunks out in order: the next is checked while the last is on its way, else the
+        line would rest for as long as that takes."""
+        if not self._looks_ahead or not self.progress(chunk) or chunk in self._leaves:
+            return
+        if self._next is None:
+            self._next = Queue()
+            with suppress(RuntimeError):  # no thread to be had: it is checked when it is asked for
+                start(self._check_ahead)
+        self._next.put(chunk)
+
+    def _check_ahead(self) -> None:
+        assert self._next is not None
+        while not self._closed:
+            for chunk in self._next.take():
+                # What is wrong with it is for whoever asks for it.
+                with suppress(OSError, StoreError), self._checking:
+                    if chunk not in self._leaves and not self._closed:
+                        self._checked(chunk)
 
     def _read_leaves(self, chunk: int) -> bytes:
         """Raises OSError. Keeps what it read where there is room for it, for ``read_block``."""
@@ -99,9 +135,10 @@ class SourceStore:
         ahead = self._ahead.get(chunk)
         if ahead is not None:
             return ahead[block * BLOCK : (block + 1) * BLOCK]
-        start = chunk * self._manifest.chunk_size + block * BLOCK
+        begin = chunk * self._manifest.chunk_size + block * BLOCK
         try:
-            data = self._stream.read(start, self._manifest.block_length(chunk, block))
+            with self._checking:  # files are opened as they are needed
+                data = self._stream.read(begin, self._manifest.block_length(chunk, block))
         except OSError as error:
             raise self._chunk_changed(chunk, str(error)) from error
         if sha256(data).digest() != leaf:
@@ -127,6 +164,10 @@ class SourceStore:
 
     def close(self) -> None:
         """Closes the files; may be called twice."""
+        with self._checking:
+            self._closed = True
+        if self._next is not None:
+            self._next.put(0)  # it wakes the thread, which ends
         fds = self._stream.fds
         if isinstance(fds, list):
             close_all(fds)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,7 @@ from fleetpush.swarm.manifest import BLOCK
 from tests.agent.content import CHUNK, Content, make_content
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -125,3 +127,61 @@ def test_a_source_that_is_gone(files: tuple[Content, list[str], SourceStore]) ->
     os.unlink(paths[2])
     with pytest.raises(SourceChanged, match="No such file"):
         SourceStore(content.manifest, paths)
+
+
+@pytest.fixture
+def ahead(
+    files: tuple[Content, list[str], SourceStore], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Content, list[str], SourceStore]]:
+    """A store that checks chunks of any size before they are asked for."""
+    monkeypatch.setattr(source, "WORTH_A_THREAD", 1)
+    content, paths, _ = files
+    store = SourceStore(content.manifest, paths)
+    yield content, paths, store
+    store.close()
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("room", [4], indirect=True)
+def test_the_next_chunk_is_checked_while_the_last_is_on_its_way(
+    ahead: tuple[Content, list[str], SourceStore],
+) -> None:
+    content, paths, store = ahead
+    assert store.leaves(2) == content.leaves[2]
+    _until(lambda: 3 in store._leaves)
+    os.truncate(paths[2], 0)  # it is sent as it was checked
+    assert store.leaves(3) == content.leaves[3]
+    assert store.read_block(3, 0) == bytes(content.block(3, 0))
+
+
+@pytest.mark.parametrize("room", [4], indirect=True)
+def test_what_is_wrong_with_the_next_chunk_is_said_when_it_is_asked_for(
+    ahead: tuple[Content, list[str], SourceStore],
+) -> None:
+    content, paths, store = ahead
+    with open(paths[0], "r+b") as file:
+        file.seek(CHUNK)
+        file.write(b"other")
+    assert store.leaves(0) == content.leaves[0]
+    assert store.leaves(2) == content.leaves[2]
+    _until(lambda: 3 in store._leaves)  # chunk 1 was looked at before
+    with pytest.raises(SourceChanged, match="chunk 1 has other content"):
+        store.leaves(1)
+
+
+@pytest.mark.parametrize("room", [4], indirect=True)
+def test_whoever_checks_ahead_ends_with_the_store(
+    ahead: tuple[Content, list[str], SourceStore],
+) -> None:
+    _, _, store = ahead
+    before = len(sys._current_frames())
+    store.leaves(0)
+    _until(lambda: len(sys._current_frames()) > before)
+    store.close()
+    _until(lambda: len(sys._current_frames()) == before)

@@ -35,7 +35,7 @@ COSTLY = {
 def imported(python: str) -> tuple[set[str], str]:
     """What an agent imports that ``python`` runs, until it finds that it is told nothing; what it says."""
     line = bootstrap.command(python).replace(" -I -S -c ", " -I -S -X importtime -c ")
-    payload = b"".join(bootstrap.archive())
+    payload = b"".join(bootstrap.archive(bootstrap.AGENT))
     done = subprocess.run(["/bin/sh", "-c", line], input=payload, capture_output=True, check=False)
     said = done.stderr.decode()
     return set(re.findall(r"import time:.*\| +(\S+)$", said, re.MULTILINE)), said
