@@ -1,6 +1,6 @@
 """What is shipped to a host, packed: every module as bytecode of this Python and as thinned source.
 
-Packing a kit takes a third of a second, so what was packed before is taken from whoever kept it
+Packing a kit takes a quarter of a second, so what was packed before is taken from whoever kept it
 (``adopt``), if it is of these very sources (``fingerprint``).
 """
 

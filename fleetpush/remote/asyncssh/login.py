@@ -72,7 +72,7 @@ class Login:
         self._keys = KeyStore()
         self._dialler = Dialler()
         self.trust = Trust(settings, self.warn)
-        self._options = asyncssh.SSHClientConnectionOptions(**_shared_options(settings))
+        self._options = _prepared(_shared_options(settings))
 
     async def open(
         self, route: Route, tunnel: asyncssh.SSHClientConnection | None = None
@@ -188,6 +188,16 @@ def _shared_options(settings: SshSettings) -> dict[str, Any]:
         "send_env": None,
         "encoding": None,
     }
+
+
+def _prepared(options: dict[str, Any]) -> asyncssh.SSHClientConnectionOptions:
+    """``options`` with the algorithms by name: a pattern would be matched against all names for each host."""
+    matched = asyncssh.SSHClientConnectionOptions(**options)
+    return asyncssh.SSHClientConnectionOptions(
+        matched,
+        kex_algs=[name.decode() for name in matched.kex_algs],
+        encryption_algs=[name.decode() for name in matched.encryption_algs],
+    )
 
 
 def _worth_another_try(error: Exception, client: _Client) -> bool:

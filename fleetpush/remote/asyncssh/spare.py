@@ -16,7 +16,7 @@ def spare_ignored(conn: asyncssh.SSHClientConnection) -> None:
 
     That hides the next packet's initialisation vector from whoever listens to a cipher in CBC mode (RFC 4251,
     section 9.3.1), and no such cipher is offered here (``login``). To the others it is nothing but twice the
-    packets: a twentieth of what a login costs us, and three in a hundred of what it costs sshd.
+    packets, to make here and to read in sshd.
     """
     send: Any = conn.send_packet
 
