@@ -106,21 +106,17 @@ class Rarest:
             for n in peer.neighbours.values()
             if n.credit
             and not n.held
+            and mine & ~n.taken & n.flow
             and n.greeted
             and not (n.started and n.is_late(late, peer.now))
         ]
         # A rack gets a chunk by one host, and then has it: that comes before what spreads inside ours.
-        abroad = [n for n in open_to if not n.local and not n.busy and mine & ~n.taken & n.flow]
+        abroad = [n for n in open_to if not n.local and not n.busy]
         if abroad:
             return abroad[:2]
         found: list[Neighbour] = []
         while open_to and len(found) < 2:
-            index = int(peer.rng.random() * len(open_to))
-            candidate = open_to[index]
-            open_to[index] = open_to[-1]
-            open_to.pop()
-            if mine & ~candidate.taken & candidate.flow:
-                found.append(candidate)
+            found.append(open_to.pop(int(peer.rng.random() * len(open_to))))
         # A neighbour that we are sending to already comes second to one that we are not.
         idle = [n for n in found if not n.busy]
         return idle or found
