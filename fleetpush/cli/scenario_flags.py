@@ -8,6 +8,7 @@ from fleetpush.cli import values
 from fleetpush.cli.help_page import HOW, SHOWN, WHAT
 from fleetpush.cli.option import option, parsed
 from fleetpush.swarm.manifest import BLOCK
+from fleetpush.swarm.plan import BUNDLE
 
 NETWORK = "The network"
 TROUBLE = "What goes wrong"
@@ -173,7 +174,7 @@ Slots = Annotated[
     option(
         "--slots",
         metavar="U",
-        help="Uploads offered or under way at once, at first, in bundles of 384 KiB.",
+        help=f"Uploads offered or under way at once, at first, in bundles of {BUNDLE // 1024} KiB.",
         rich_help_panel=KNOBS,
     ),
 ]
@@ -182,7 +183,7 @@ Credit = Annotated[
     option(
         "--credit",
         metavar="R",
-        help="Chunks coming in at once, at first, in bundles of 384 KiB.",
+        help=f"Chunks coming in at once, at first, in bundles of {BUNDLE // 1024} KiB.",
         rich_help_panel=KNOBS,
     ),
 ]

@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 
 from fleetpush.errors import RemoteProtocolError
 from fleetpush.swarm import wire
+from fleetpush.swarm.manifest import BLOCK
+from fleetpush.swarm.picker import SPARE
+from fleetpush.swarm.plan import shape_of
 from tests.swarm.frames import ANY, LARGEST, encoded, kept
 
 
@@ -105,3 +108,11 @@ def test_have_frames_say_every_chunk_in_frames_that_the_decoder_takes(some, more
     frames = wire.have_frames(chunks)
     assert [c for f in frames for c in f.chunks] == chunks
     assert decoded(wire.Decoder(), [b"".join(wire.encode(f) for f in frames)]) == frames
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 4, 64])
+def test_a_whole_bundle_and_its_spares_fit_an_offer(blocks):
+    bundle = shape_of("mesh", blocks * BLOCK).bundle
+    chunks = tuple((chunk, 1) for chunk in range(1, bundle + SPARE))
+    offer = wire.Offer(0, 1, chunks, bundle)
+    assert decoded(wire.Decoder(), [wire.encode(offer)]) == [offer]
