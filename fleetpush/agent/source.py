@@ -49,6 +49,8 @@ class SourceStore:
         """Checked chunks, the one asked for last at the end."""
         self._room = AHEAD // manifest.chunk_size
         self._looks_ahead = self._room > 1 and manifest.chunk_size >= WORTH_A_THREAD
+        self._furthest = 0
+        """The chunk that was looked at ahead last: each is once at most."""
         self._checking = Lock()
         self._next: Queue | None = None
         """Chunks for the thread that checks what will be asked for next; None before there was one."""
@@ -85,6 +87,7 @@ class SourceStore:
         if known is None:
             with self._checking:  # it may be under way
                 known = self._leaves.get(chunk) or self._checked(chunk)
+        if self._looks_ahead and chunk >= self._furthest:
             self._look_ahead(chunk + 1)
         return known
 
@@ -101,7 +104,8 @@ class SourceStore:
     def _look_ahead(self, chunk: int) -> None:
         """An origin hands its chunks out in order: the next is checked while the last is on its way, else the
         line would rest for as long as that takes."""
-        if not self._looks_ahead or not self.progress(chunk) or chunk in self._leaves:
+        self._furthest = chunk
+        if not self.progress(chunk) or chunk in self._leaves:
             return
         if self._next is None:
             self._next = Queue()

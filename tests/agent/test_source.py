@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import traceback
 from typing import TYPE_CHECKING
 
 import pytest
@@ -141,6 +142,16 @@ def ahead(
     store.close()
 
 
+def _checks_ahead(store: SourceStore) -> bool:
+    """Whether its thread runs."""
+    stacks = [traceback.walk_stack(top) for top in sys._current_frames().values()]
+    frames = [frame for stack in stacks for frame, _ in stack]
+    return any(
+        frame.f_code.co_name == "_check_ahead" and frame.f_locals["self"] is store
+        for frame in frames
+    )
+
+
 def _until(holds: Callable[[], bool]) -> None:
     end = time.monotonic() + 10
     while not holds():
@@ -148,11 +159,18 @@ def _until(holds: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize("room", [4], indirect=True)
+ROOM_FOR_ALL = pytest.mark.parametrize("room", [4], indirect=True)
+
+
+@ROOM_FOR_ALL
 def test_the_next_chunk_is_checked_while_the_last_is_on_its_way(
     ahead: tuple[Content, list[str], SourceStore],
 ) -> None:
     content, paths, store = ahead
+    assert store.leaves(0) == content.leaves[0]
+    _until(lambda: 1 in store._leaves)
+    assert store.leaves(1) == content.leaves[1]  # which was checked ahead itself
+    _until(lambda: 2 in store._leaves)
     assert store.leaves(2) == content.leaves[2]
     _until(lambda: 3 in store._leaves)
     os.truncate(paths[2], 0)  # it is sent as it was checked
@@ -160,7 +178,7 @@ def test_the_next_chunk_is_checked_while_the_last_is_on_its_way(
     assert store.read_block(3, 0) == bytes(content.block(3, 0))
 
 
-@pytest.mark.parametrize("room", [4], indirect=True)
+@ROOM_FOR_ALL
 def test_what_is_wrong_with_the_next_chunk_is_said_when_it_is_asked_for(
     ahead: tuple[Content, list[str], SourceStore],
 ) -> None:
@@ -175,13 +193,12 @@ def test_what_is_wrong_with_the_next_chunk_is_said_when_it_is_asked_for(
         store.leaves(1)
 
 
-@pytest.mark.parametrize("room", [4], indirect=True)
+@ROOM_FOR_ALL
 def test_whoever_checks_ahead_ends_with_the_store(
     ahead: tuple[Content, list[str], SourceStore],
 ) -> None:
     _, _, store = ahead
-    before = len(sys._current_frames())
     store.leaves(0)
-    _until(lambda: len(sys._current_frames()) > before)
+    _until(lambda: _checks_ahead(store))
     store.close()
-    _until(lambda: len(sys._current_frames()) == before)
+    _until(lambda: not _checks_ahead(store))
