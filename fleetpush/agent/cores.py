@@ -6,11 +6,15 @@ An agent of one exchange starts nothing, and the shell that starts it sees to th
 from __future__ import annotations
 
 import resource
+import threading
+from contextlib import contextmanager
 
-from fleetpush.lean.threads import Lock
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _found = resource.getrlimit(resource.RLIMIT_CORE)
-_lock = Lock()
+_lock = threading.Lock()
 
 
 def forbid() -> None:
@@ -18,22 +22,13 @@ def forbid() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, _found[1]))
 
 
-class allowed:  # noqa: N801 - a word before a block
+@contextmanager
+def allowed() -> Iterator[None]:
     """What is started within has the limit that this process was started with."""
-
-    __slots__ = ("_now",)
-
-    def __enter__(self) -> None:
-        _lock.acquire()
+    with _lock:
+        now = resource.getrlimit(resource.RLIMIT_CORE)
+        resource.setrlimit(resource.RLIMIT_CORE, _found)
         try:
-            self._now = resource.getrlimit(resource.RLIMIT_CORE)
-            resource.setrlimit(resource.RLIMIT_CORE, _found)
-        except BaseException:
-            _lock.release()
-            raise
-
-    def __exit__(self, *problem: object) -> None:
-        try:
-            resource.setrlimit(resource.RLIMIT_CORE, self._now)
+            yield
         finally:
-            _lock.release()
+            resource.setrlimit(resource.RLIMIT_CORE, now)
