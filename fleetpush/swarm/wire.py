@@ -242,13 +242,11 @@ class Decoder:
             (head,) = _HEAD.unpack_from(data, at)
             length = head & 0xFFFFFF
             decode = _decoder_for(head >> 24, length)
-            at += 4
-            if end - at < length:
-                self.missing = length - (end - at)
-                at -= 4
+            self.missing = max(0, 4 + length - (end - at))
+            if self.missing:
                 break
-            frames.append(decode(data[at : at + length]))
-            at += length
+            frames.append(decode(data[at + 4 : at + 4 + length]))
+            at += 4 + length
         if at < end:
             self._pending += data[at:]
         return frames
