@@ -6,8 +6,6 @@ from fleetpush.swarm import bitfield
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from fleetpush.swarm.events import Edge
 
 
@@ -118,45 +116,43 @@ class Neighbour:
 
 
 class Availability:
-    """How many neighbours have each chunk, and the chunks of each such count as a mask."""
+    """How many neighbours have each chunk.
 
-    __slots__ = ("_counts", "_levels")
+    The counts of all chunks at once, a mask for each binary digit of them, lowest first (a bit-sliced, or
+    vertical, counter): a neighbour's chunks are added and the rarest found in as many operations as the
+    counts have digits, however many the chunks.
+    """
 
-    def __init__(self, chunks: int) -> None:
-        self._counts = [0] * chunks
-        self._levels = [bitfield.full(chunks)]
+    __slots__ = ("_digits",)
 
-    def add(self, chunks: Iterable[int]) -> None:
-        """One more neighbour has each of ``chunks``."""
-        counts, levels = self._counts, self._levels
-        for chunk in chunks:
-            count = counts[chunk]
-            bit = 1 << chunk
-            levels[count] ^= bit
-            count += 1
-            counts[chunk] = count
-            if count == len(levels):
-                levels.append(bit)
-            else:
-                levels[count] |= bit
+    def __init__(self) -> None:
+        self._digits: list[int] = []
 
-    def remove(self, chunks: Iterable[int]) -> None:
-        """One neighbour fewer has each of ``chunks``."""
-        counts, levels = self._counts, self._levels
-        for chunk in chunks:
-            count = counts[chunk]
-            bit = 1 << chunk
-            levels[count] ^= bit
-            counts[chunk] = count - 1
-            levels[count - 1] |= bit
+    def add(self, chunks: int) -> None:
+        """One more neighbour has ``chunks``."""
+        digits, carry = self._digits, chunks
+        for place, digit in enumerate(digits):
+            if not carry:
+                return
+            digits[place] = digit ^ carry
+            carry &= digit
+        if carry:
+            digits.append(carry)
+
+    def remove(self, chunks: int) -> None:
+        """One neighbour fewer has ``chunks``; each of them had been added."""
+        digits, borrow = self._digits, chunks
+        for place, digit in enumerate(digits):
+            if not borrow:
+                return
+            digits[place] = digit ^ borrow
+            borrow &= ~digit
 
     def rarest(self, candidates: int) -> int:
-        """Those of ``candidates`` (not empty) that the fewest neighbours have."""
-        for level in self._levels:
-            found = candidates & level
-            if found:
-                return found
-        raise AssertionError("a candidate that is no chunk")
+        """Those of ``candidates`` that the fewest neighbours have."""
+        for digit in reversed(self._digits):
+            candidates = candidates & ~digit or candidates
+        return candidates
 
     def count(self, chunk: int) -> int:
-        return self._counts[chunk]
+        return sum((digit >> chunk & 1) << place for place, digit in enumerate(self._digits))

@@ -188,7 +188,7 @@ class Peer:
         n = self.state.neighbours.pop(peer, None)
         if n is None:
             return
-        self.state.availability.remove(bitfield.chunks(n.has))
+        self.state.availability.remove(n.has)
         self._sender.lost(n)
         for chunk in self._receiver.lost(peer, now):
             self._sender.withdraw(chunk)

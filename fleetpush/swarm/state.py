@@ -49,7 +49,7 @@ class State:
         self.rng = rng
         self.now = 0.0
         """When the event that is being handled happened."""
-        self.availability = Availability(chunks)
+        self.availability = Availability()
         self.neighbours: dict[str, Neighbour] = {}
         self.out: list[Effect] = []
 
@@ -78,9 +78,8 @@ class State:
         fresh = mask & ~n.has
         n.has |= fresh
         n.withdraw(fresh)
-        added = list(bitfield.chunks(fresh))
-        n.count += len(added)
-        self.availability.add(added)
+        n.count += bitfield.count(fresh)
+        self.availability.add(fresh)
 
     def pick(self, mask: int) -> int:
         """A random one of the chunks in ``mask`` (not empty)."""

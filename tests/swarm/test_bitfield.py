@@ -53,14 +53,15 @@ def test_a_chunk_beyond_the_last_is_refused():
 @given(st.data(), st.integers(2, 40))
 @settings(max_examples=60, deadline=None)
 def test_availability_knows_the_rarest(data, count):
-    availability, held = Availability(count), []
+    availability, held = Availability(), []
     masks = st.sets(st.integers(0, count - 1))
     for _ in range(data.draw(st.integers(0, 12))):
         if held and data.draw(st.booleans()):
-            availability.remove(held.pop(data.draw(st.integers(0, len(held) - 1))))
+            gone = held.pop(data.draw(st.integers(0, len(held) - 1)))
+            availability.remove(bitfield.of(gone))
         else:
             held.append(data.draw(masks))
-            availability.add(held[-1])
+            availability.add(bitfield.of(held[-1]))
         counts = [sum(c in mask for mask in held) for c in range(count)]
         assert [availability.count(c) for c in range(count)] == counts
         candidates = data.draw(st.sets(st.integers(0, count - 1), min_size=1))
