@@ -22,5 +22,5 @@ def prepare(kit: packing.Kit) -> None:
         middle = _LENGTH + int.from_bytes(entry[:_LENGTH], "big")
         packing.adopt(kit, entry[_LENGTH:middle], entry[middle:])
         return
-    codes, sources, _ = packing.archive(kit)
+    _, codes, sources = packing.archive(kit)
     cache.put(len(codes).to_bytes(_LENGTH, "big") + codes + sources, "kit", [], fingerprint)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import zlib
 from functools import cache
 from typing import Any
 
@@ -129,16 +130,18 @@ if sys.version_info<(3,9):
 import marshal,zlib,gc,select,posix
 gc.disable()
 def r(n):
- b=bytearray()
- while len(b)<n:
-  d=select.select([0],[],[],SILENCE)[0] and posix.read(0,min(n-len(b),1<<20))
-  if not d:sys.exit(95)
-  b+=d
- return bytes(b)
-c,t,g=[r(int(n)) for n in a[1].split(",")]
+ b=bytearray(n);v=memoryview(b)
+ while v:
+  k=select.select([0],[],[],SILENCE)[0] and posix.readv(0,[v])
+  if not k:sys.exit(95)
+  v=v[k:]
+ return b
 import _frozen_importlib_external as x
-same=g==x.MAGIC_NUMBER
-m=marshal.loads(zlib.decompress(c if same else t))
+g,c,t,u=map(int,a[1].split(","))
+same=r(g)==x.MAGIC_NUMBER
+d=r(c),r(t)
+m=marshal.loads(zlib.decompress(d[0],15,u) if same else zlib.decompress(d[1]))
+del d
 class F:
  def find_spec(self,n,p=None,t=None):
   if n in m:return type(sys.__spec__)(n,self,origin=m[n][0],is_package=m[n][1])
@@ -164,7 +167,9 @@ _FIND = (
 def command(python: str | None = None, kit: Kit = AGENT) -> str:
     """The line for the login shell; ``python`` is the interpreter that the inventory asks for."""
     candidates = (python,) if python else CANDIDATES
-    lengths = ",".join(str(len(part)) for part in archive(kit))
+    packed = archive(kit)
+    # Whoever is told how much comes out makes room for it once.
+    lengths = ",".join(map(str, (*map(len, packed), len(zlib.decompress(packed.codes)))))
     source = _STUB_SOURCE.replace("ENTRY", kit.entry).replace("SILENCE", str(SILENCE))
     stub = "exec(" + json.dumps(source) + ")"
     find = _FIND if "agent/cores.py" not in kit.left_out else _NO_CORE + _FIND

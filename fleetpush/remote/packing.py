@@ -34,11 +34,11 @@ class Kit(NamedTuple):
 
 
 class Archive(NamedTuple):
-    """Bytecode, source, and the magic number of the Python that the bytecode is for."""
+    """The magic number of the Python that the bytecode is for, that bytecode, and the source."""
 
+    magic: bytes
     codes: bytes
     sources: bytes
-    magic: bytes
 
 
 _packed: dict[Kit, Archive] = {}
@@ -57,7 +57,7 @@ def is_packed(kit: Kit) -> bool:
 
 def adopt(kit: Kit, codes: bytes, sources: bytes) -> None:
     """Takes what an earlier process has packed, whose ``fingerprint`` of ``kit`` was the same."""
-    _packed[kit] = Archive(codes, sources, importlib.util.MAGIC_NUMBER)
+    _packed[kit] = Archive(importlib.util.MAGIC_NUMBER, codes, sources)
 
 
 def fingerprint(kit: Kit) -> str:
@@ -80,7 +80,7 @@ def _pack(kit: Kit) -> Archive:
         codes[name] = (file, package, _without_lines(code))
         sources[name] = (file, package, text)
     packed = [zlib.compress(marshal.dumps(part), 9) for part in (codes, sources)]
-    return Archive(packed[0], packed[1], importlib.util.MAGIC_NUMBER)
+    return Archive(importlib.util.MAGIC_NUMBER, *packed)
 
 
 def _modules(kit: Kit) -> Iterator[tuple[str, Path, str]]:
