@@ -101,9 +101,13 @@ class Control:
         """The first thing said: what a chatty login shell printed before it is told apart by this line."""
         self._outgoing.put(b"\n" + marker.encode() + b"\n")
 
-    def say(self, message: dict[str, Any]) -> None:
-        """Never blocks; from any thread."""
-        self._outgoing.put(dumps(message) + b"\n")
+    def say(self, message: dict[str, Any], *, waits: bool = False) -> None:
+        """Never blocks; from any thread. With ``waits`` it goes with the next one, or at ``hurry``."""
+        self._outgoing.put(dumps(message) + b"\n", rings=not waits)
+
+    def hurry(self) -> None:
+        """Whatever was to wait is said now."""
+        self._outgoing.ring()
 
     def finish(self) -> None:
         """Waits (bounded) until all that was said is written."""

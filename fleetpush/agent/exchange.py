@@ -43,6 +43,9 @@ WRITE_BEHIND = 64 * 1024 * 1024
 LOOK_EVERY = 0.25
 """Seconds between looks at whether there is progress to report."""
 
+FOLLOWS_WITHIN = 0.05
+"""Seconds that what need not be known at once waits for something to go with."""
+
 
 class Exchange:
     """Owns the store and the node; every method runs in the loop's thread. ``ended`` is called once, last."""
@@ -72,6 +75,8 @@ class Exchange:
         self._figures = Figures(loop, control, manifest)
         self._told_reading_at = 0.0
         self._node: Node | None = None
+        self._had = False
+        """Some of the content was here already."""
         self._place = ""
         """Where peers call."""
         self._releases: Releases | None = None
@@ -110,7 +115,7 @@ class Exchange:
             )
             return
         self._place = f"{address}:{port}"
-        self._control.say(
+        self._mention(
             {
                 "is": "hello",
                 "version": config["version"],
@@ -161,6 +166,7 @@ class Exchange:
         if self._leaving:
             return  # the store is being closed, and then the exchange is over
         self._store = store
+        self._had = store.have != 0
         node = self._node
         assert node is not None
         shape = self._config["shape"]
@@ -232,13 +238,15 @@ class Exchange:
         if self._is_origin:
             return
         store = self._host_store()
-        self._control.say({"is": "complete"})
+        self._mention({"is": "complete"})
         self._worker.do(
             lambda: store.finish(self._reading), lambda done: self._verified(), self._store_failed
         )
 
     def began(self) -> None:
-        self._control.say({"is": "began"})
+        # When the first block of all was sent is what is wanted of this: not by who had nothing to send then.
+        if self._had:
+            self._control.say({"is": "began"})
 
     def edge_failed(self, peer: str, reason: str) -> None:
         self._control.say({"is": "edge_failed", "peer": peer, "reason": reason})
@@ -343,6 +351,11 @@ class Exchange:
         self._ended()
 
     # -- reporting
+
+    def _mention(self, message: dict[str, Any]) -> None:
+        """What another is most likely to follow at once: they wake sshd and the CLI together."""
+        self._control.say(message, waits=True)
+        self._loop.call_later(FOLLOWS_WITHIN, self._control.hurry)
 
     def _look(self) -> None:
         if self._leaving:

@@ -39,11 +39,17 @@ class Queue:
         """Open if something may have come since it was last looked for."""
         self._bell.acquire()
 
-    def put(self, item: object) -> None:
-        """Never blocks."""
+    def put(self, item: object, *, rings: bool = True) -> None:
+        """Never blocks. What does not ring waits for what does, or for ``ring``."""
         self._items.append(item)
-        with suppress(RuntimeError):  # it is open already
-            self._bell.release()
+        if rings:
+            self.ring()
+
+    def ring(self) -> None:
+        """Whatever waits is taken now; from any thread."""
+        if self._items:
+            with suppress(RuntimeError):  # it is open already
+                self._bell.release()
 
     def take(self, timeout: float = -1) -> list[Any]:
         """All that is there, in order; none if for ``timeout`` seconds (-1: ever) nothing came."""

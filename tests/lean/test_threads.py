@@ -32,6 +32,23 @@ def test_what_was_put_at_once_is_taken_at_once():
     assert queue.take(timeout=0.01) == []
 
 
+def test_what_does_not_ring_wakes_nobody_until_somebody_rings():
+    queue, back = Queue(), Queue()
+    queue.put(1, rings=False)
+    assert queue._bell.locked(), "a taker that waits goes on waiting"
+    queue.ring()
+    assert not queue._bell.locked()
+    assert queue.take() == [1]
+    assert queue.take(timeout=0) == []
+    queue.ring()
+    assert queue._bell.locked(), "there is nothing to take"
+    start(lambda: back.put(queue.take()))
+    queue.put(2, rings=False)
+    queue.put(3)
+    taken = back.take(timeout=30)[0]
+    assert (taken + queue.take(timeout=0)) == [2, 3]
+
+
 def test_a_thread_that_fails_says_so_and_leaves_the_others_alone(monkeypatch):
     said = Queue()
     monkeypatch.setattr("sys.unraisablehook", lambda problem: said.put(problem.exc_type))

@@ -117,8 +117,11 @@ class Mouth:
     def mark(self, marker: str) -> None:
         marker.encode()
 
-    def say(self, message: dict[str, Any]) -> None:
+    def say(self, message: dict[str, Any], *, waits: bool = False) -> None:
         self.said.append(json.loads(json.dumps(message)))
+
+    def hurry(self) -> None:
+        """Nothing was kept waiting."""
 
     def count(self, kind: str) -> int:
         return sum(message["is"] == kind for message in self.said)
