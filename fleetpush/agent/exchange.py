@@ -43,8 +43,8 @@ WRITE_BEHIND = 64 * 1024 * 1024
 LOOK_EVERY = 0.25
 """Seconds between looks at whether there is progress to report."""
 
-FOLLOWS_WITHIN = 0.05
-"""Seconds that what need not be known at once waits for something to go with."""
+FOLLOWS_WITHIN, NEXT_WITHIN = 0.05, 1.0
+"""Seconds that what need not be known at once waits for what comes next: what is sure to, and anything."""
 
 
 class Exchange:
@@ -302,7 +302,7 @@ class Exchange:
 
     def _say_kept(self, notes: list[list[int]]) -> None:
         if notes:
-            self._control.say({"is": "kept", "files": notes})
+            self._mention({"is": "kept", "files": notes}, NEXT_WITHIN)  # most often its farewell
 
     def _activated(self, done: tuple[bool, list[str]]) -> None:
         self._settled = True
@@ -352,10 +352,10 @@ class Exchange:
 
     # -- reporting
 
-    def _mention(self, message: dict[str, Any]) -> None:
-        """What another is most likely to follow at once: they wake sshd and the CLI together."""
+    def _mention(self, message: dict[str, Any], within: float = FOLLOWS_WITHIN) -> None:
+        """Says it with the next thing, if one comes ``within`` seconds: they wake sshd and the CLI once."""
         self._control.say(message, waits=True)
-        self._loop.call_later(FOLLOWS_WITHIN, self._control.hurry)
+        self._loop.call_later(within, self._control.hurry)
 
     def _look(self) -> None:
         if self._leaving:
