@@ -7,6 +7,7 @@ behind is removed by the next.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
 PREFIX = "fp-"
@@ -86,6 +87,19 @@ class Host:
         """A sysctl below ``net``."""
         write = f"echo {value} > /proc/sys/net/{name}"
         subprocess.run([*self.inside, "sh", "-c", write], check=True)
+
+    def link_address(self) -> str:
+        (link,) = json.loads(_ip("-n", self.namespace, "-j", "link", "show", DEVICE))
+        return str(link["address"])
+
+    def knows(self, link_addresses: Mapping[str, str]) -> None:
+        """Where on the link these addresses are: nobody is asked for them any more."""
+        lines = [
+            f"neigh replace {address} lladdr {at} dev {DEVICE} nud permanent\n"
+            for address, at in link_addresses.items()
+        ]
+        batch = ["ip", "-n", self.namespace, "-batch", "-"]
+        subprocess.run(batch, input="".join(lines), text=True, check=True)
 
     def has_setting(self, name: str) -> bool:
         """Whether this kernel has a sysctl of that name for each namespace."""

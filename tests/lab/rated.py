@@ -78,6 +78,15 @@ class RatedFleet(LabFleet):
                 self._add_rack(rack)
             address = f"10.77.{index // 250 + 1}.{index % 250 + 1}"
             self._limit(self.add(name, address, bridge=rack or BRIDGE), layout.rate_of(name))
+        self._introduce()
+
+    def _introduce(self) -> None:
+        """Tells everybody where everybody is. The kernel's table of neighbours is one for all namespaces:
+        with sixty hosts it runs over, and who is looked up then gets no answer for seconds."""
+        everybody = (self.origin, *self.hosts.values())
+        cards = {host.address: host.link_address() for host in everybody}
+        for host in everybody:
+            host.knows({address: at for address, at in cards.items() if address != host.address})
 
     def _limit(self, host: Host, rate: int) -> None:
         links.tune(self.lab.bridges, host)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -37,6 +38,18 @@ def test_a_pair_gets_its_links_rate_and_no_more() -> None:
             received = after[receiver.name].received - before[receiver.name].received
             assert 0.9 * RATE < received < 1.05 * RATE
             assert sent > 0.99 * received  # what a full queue drops was sent
+
+
+def test_nobody_is_looked_up_in_the_table_that_all_namespaces_share() -> None:
+    with RatedFleet(Layout(3, RATE, racks=3)) as fleet:
+        hosts = (fleet.origin, *fleet.hosts.values())
+        for host in hosts:
+            throughput(host, hosts[host is fleet.origin], SLICE)
+        for host in hosts:
+            listed = [*host.inside, "ip", "-j", "neigh"]
+            known = json.loads(subprocess.run(listed, check=True, capture_output=True).stdout)
+            assert {n["dst"] for n in known} == {h.address for h in hosts if h is not host}
+            assert all(n["state"] == ["PERMANENT"] for n in known)
 
 
 def test_hosts_of_a_rack_share_its_uplink_but_not_each_others_links() -> None:
