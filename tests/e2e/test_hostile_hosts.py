@@ -31,7 +31,8 @@ HostStore.read_block = lambda self, chunk, block: bytes(self._manifest.block_len
 LIAR = """
 from fleetpush.agent.control import Control
 say = Control.say
-Control.say = lambda self, m: say(self, {**m, "address": "x" * 300} if m["is"] == "hello" else m)
+lie = {"address": "x" * 300}
+Control.say = lambda self, m, **how: say(self, {**m, **lie} if m["is"] == "hello" else m, **how)
 """
 HOSTS = {"good1": "", "good2": "", "good3": "", "poisoner": POISONER, "liar": LIAR}
 

@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from fleetpush.deploy.identity import RunIdentity
+from fleetpush.net.link import Link
 from fleetpush.net.loop import Loop
 from fleetpush.net.node import ADDED, CORRUPT, DUPLICATE, WHOLE, Node
 from fleetpush.net.tls import Contexts
@@ -193,6 +194,11 @@ class Rig:
     def close(self) -> None:
         for member in self.members:
             member.node.close()
+        # A lane that is being dialled ends with its deadline, for which nobody waits here.
+        for _, callback in list(self.loop._wanted.values()):
+            link = getattr(callback, "__self__", None)
+            if isinstance(link, Link):
+                link.close()
         self.loop.close()
 
 
