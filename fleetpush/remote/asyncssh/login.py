@@ -176,7 +176,7 @@ def _shared_options(settings: SshSettings) -> dict[str, Any]:
         "x509_trusted_certs": None,
         "x509_trusted_cert_paths": [],
         # The cheapest for the host; the rest stays behind them. OpenSSH does curve25519 in portable C, and
-        # NIST P-256 by OpenSSL's assembly: a tenth of a login's processor time less.
+        # NIST P-256 by OpenSSL's assembly: 6 to 11 % of a login's processor time less.
         "kex_algs": "^ecdh-sha2-nistp256,curve25519-sha256,curve25519-sha256@libssh.org",
         "encryption_algs": "^aes128-gcm@openssh.com,aes256-gcm@openssh.com",
         "compression_algs": ["none"],
