@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import select
 from math import ceil
-from time import monotonic
+from time import monotonic, sleep
 
 from fleetpush.lean.compiled import deque, heappop, heappush
 from fleetpush.lean.sockets import socket
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 READ = 1
 WRITE = 4
 """What poll and epoll call them, too; whatever else they report (an error, a hang-up) is for both."""
+
+SHORTEST = 0.002
+"""Seconds: a pause that is shorter gathers too little to be worth the waking that ends it."""
 
 
 class Timer:
@@ -49,7 +52,11 @@ class Loop:
         self._running = False
         self._thread = 0
         self.slept = 0.0
-        """Seconds in which there was nothing to do."""
+        """Seconds in which there was nothing to do, or nothing that could not wait."""
+        self.pauses: list[Callable[[float], float]] = []
+        """Each is told the time before a look at the descriptors, and says for how many seconds what they may
+        have can wait. The loop sleeps for the least of these: to wake, with the caches full of what others
+        did meanwhile, costs more than most of what it is woken for."""
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -102,7 +109,9 @@ class Loop:
         wanted = self._wanted
         while self._running:
             lay_down = monotonic()
-            found = self._poller.poll(self._timeout(lay_down))
+            if self.pauses and not self._soon:
+                self._pause(lay_down)
+            found = self._poller.poll(self._timeout(monotonic()))
             now = monotonic()
             self.slept += now - lay_down
             for fd, ready, (mask, callback) in [(fd, r, wanted[fd]) for fd, r in found]:
@@ -119,6 +128,14 @@ class Loop:
         self._poller.close()
         self._wake_in.close()
         self._wake_out.close()
+
+    def _pause(self, now: float) -> None:
+        """Lets things gather, but makes no timer late. Calls from other threads wait, too."""
+        seconds = min(pause(now) for pause in self.pauses)
+        if self._timers:
+            seconds = min(seconds, self._timers[0][0] - now)
+        if seconds >= SHORTEST:
+            sleep(seconds)
 
     def _timeout(self, now: float) -> float | None:
         if self._soon:

@@ -28,12 +28,6 @@ if TYPE_CHECKING:
 ADDED, WHOLE, DUPLICATE, CORRUPT = 0, 1, 2, 3
 """What ``Store.put_block`` answers."""
 
-UNWANTED = 32 * 1024 * 1024
-"""Bytes of blocks that a neighbour may send in vain, beyond what it sends that we keep: more than what is on
-its way when we no longer want a chunk. FRAME is what each costs whatever is in it."""
-
-FRAME = 1024
-
 
 class Node:
     """One peer with its links. All calls come from the loop's thread."""
@@ -80,6 +74,7 @@ class Node:
         """``store`` knows what it has: trading may begin."""
         self._peer = peer
         self._store = store
+        self._loop.pauses.append(self._egress.pause)
 
     def announce(
         self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool
@@ -134,7 +129,9 @@ class Node:
         return received, sent, cross
 
     def close(self) -> None:
-        self._peer = None
+        if self._peer is not None:
+            self._loop.pauses.remove(self._egress.pause)
+            self._peer = None
         if self.talker is not None:
             self.talker.close()
         self.edges.close()
@@ -267,12 +264,7 @@ class Node:
     # -- blocks in
 
     def _account(self, session: Session, size: int, *, kept: bool) -> None:
-        """Who sends what nobody asked for takes our line from those who send what we need."""
-        if kept:
-            session.unwanted = max(0, session.unwanted - size)
-            return
-        session.unwanted += size + FRAME
-        if session.unwanted > UNWANTED and session.control is not None:
+        if session.sent_in_vain(size, kept=kept) and session.control is not None:
             self.drop(session.peer, "sent blocks over and over that nobody had asked it for")
 
     def _leaves_in(self, peer: str, frame: wire.Leaves) -> bool:
@@ -363,7 +355,7 @@ class Node:
         if not self.content_out:
             self._watcher.began()
         self.content_out += len(payload)
-        self._egress.sent(link, len(payload))
+        self._egress.sent(link, len(payload), self._loop.now())
         if stream.took():
             self.feed(events.SendEnding(session.peer, chunk))
         return leaves + wire.data_head(chunk, block, len(payload)), payload

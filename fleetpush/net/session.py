@@ -32,6 +32,13 @@ if TYPE_CHECKING:
         def block_out(self, link: Link) -> None: ...
 
 
+UNWANTED = 32 * 1024 * 1024
+"""Bytes of blocks that a neighbour may send in vain, beyond what it sends that we keep: more than what is on
+its way when we no longer want a chunk. FRAME is what each costs whatever is in it."""
+
+FRAME = 1024
+
+
 class Session:
     """``control`` carries frames in TLS; ``lane``, where there is one, carries blocks in clear."""
 
@@ -67,3 +74,12 @@ class Session:
     def data(self) -> Link | None:
         """The link that blocks go out on."""
         return self.lane or self.control
+
+    def sent_in_vain(self, size: int, *, kept: bool) -> bool:
+        """So many bytes of content came. Whether too many of no use have by now: who sends what nobody asked
+        for takes our line from those who send what we need."""
+        if kept:
+            self.unwanted = max(0, self.unwanted - size)
+        else:
+            self.unwanted += size + FRAME
+        return self.unwanted > UNWANTED

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from fleetpush.swarm import bitfield
+from fleetpush.swarm.wire import MAX_OFFER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,9 +191,9 @@ class HandOut:
             return None if self.todo else self._next_again(peer)
         for step in range(len(ring)):
             n = ring[(self._turn + step) % len(ring)]
-            if n.id not in slow and _is_open(n, peer) and free & n.flow & ~n.taken:
+            if n.id not in slow and _is_open(n, peer, peer.bundle) and free & n.flow & ~n.taken:
                 self._turn = (self._turn + step + 1) % len(ring)
-                return _lowest(n, free & n.flow & ~n.taken, peer, room)
+                return _lowest(n, free & n.flow & ~n.taken, min(room, peer.bundle - n.busy))
         return None
 
     def _next_again(self, peer: Holdings) -> tuple[Neighbour, list[int], int] | None:
@@ -291,7 +292,8 @@ class HandOut:
 
 
 class Push:
-    """A parent pushes to its children in order; one bundle at a time to each."""
+    """A parent pushes to its children in order: to each one bundle at a time, or its share of the uploads
+    that it takes to keep the line busy while offers travel."""
 
     watches = False
 
@@ -299,17 +301,18 @@ class Push:
         self._turn = 0
 
     def slots(self, peer: Holdings) -> int:
-        return peer.bundle * max(1, sum(1 for n in peer.neighbours.values() if n.edge.send))
+        return max(peer.slots, peer.bundle * _children(peer))
 
     def next_offer(self, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int] | None:
         ring = list(peer.neighbours.values())
+        share = max(peer.bundle, -(-self.slots(peer) // _children(peer)))
         for step in range(len(ring)):
             n = ring[(self._turn + step) % len(ring)]
             wanted = n.flow & ~n.taken
             mine = wanted & peer.have or wanted & peer.partial
-            if mine and _is_open(n, peer):
+            if mine and _is_open(n, peer, share):
                 self._turn = (self._turn + step + 1) % len(ring)
-                return _lowest(n, mine, peer, room)
+                return _lowest(n, mine, min(room, share - n.busy, MAX_OFFER))
         return None
 
     def lost(self, peer: Holdings, gone: Neighbour) -> None:
@@ -328,15 +331,20 @@ class Push:
         """It is sent what it lacks anyway."""
 
 
-def _is_open(n: Neighbour, peer: Holdings) -> bool:
-    """Whether ``n`` can be offered half a bundle at least, beside what it is getting."""
-    return n.greeted and n.credit and not n.held and n.busy <= peer.bundle // 2
+def _children(peer: Holdings) -> int:
+    """To how many neighbours it pushes; 1 if to none."""
+    return max(1, sum(1 for n in peer.neighbours.values() if n.edge.send))
 
 
-def _lowest(n: Neighbour, mask: int, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int]:
-    """An offer to ``n`` of the lowest in ``mask``, as many as its bundle has left."""
+def _is_open(n: Neighbour, peer: Holdings, share: int) -> bool:
+    """Whether ``n``, which may be getting ``share`` chunks at once, can be offered half a bundle at least."""
+    return n.greeted and n.credit and not n.held and n.busy <= share - (peer.bundle + 1) // 2
+
+
+def _lowest(n: Neighbour, mask: int, room: int) -> tuple[Neighbour, list[int], int]:
+    """An offer to ``n`` of the lowest in ``mask``, at most ``room``."""
     chunks: list[int] = []
-    while mask and len(chunks) < min(room, peer.bundle - n.busy):
+    while mask and len(chunks) < room:
         chunks.append(bitfield.lowest(mask))
         mask ^= 1 << chunks[-1]
     return n, chunks, len(chunks)

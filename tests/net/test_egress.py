@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpush.net.egress import DEPTH, LEAST, Egress
+from fleetpush.net.egress import DEPTH, LEAST, LONGEST_PAUSE, PAUSED, Egress
+from fleetpush.net.loop import SHORTEST
 from fleetpush.swarm.manifest import BLOCK
 
 AT_WORK = 20e-6
@@ -40,15 +41,16 @@ class Line:
         self.waits = max(0.0, self.waits - seconds * self.rate)
 
 
-def feed(line: Line, egress: Egress, until: float) -> int:
-    """Gives it all it may have, to one of three ways in turn. Returns the bytes."""
+def feed(line: Line, egress: Egress, until: float, *, pauses: bool = False) -> int:
+    """Gives it all it may have. Returns the bytes. ``pauses``: looks only as often as it must, each time when
+    there is nothing to give."""
     given = 0
     while line.now < until:
         delay = egress.delay(line.now)
         if delay:
-            line.run(max(delay, TIMER))
+            line.run(max(delay, egress.pause(line.now) if pauses else 0.0, TIMER))
             continue
-        egress.sent(line, BLOCK)
+        egress.sent(line, BLOCK, line.now)
         line.take(BLOCK)
         given += BLOCK
         line.run(AT_WORK)
@@ -65,6 +67,32 @@ def test_the_line_stays_busy_and_its_queue_short(rate: float) -> None:
     assert line.idle < 0.02 * 2.0
 
 
+@given(rate=st.floats(100e3, 2e9))
+def test_pauses_leave_the_line_busy(rate: float) -> None:
+    line, egress = Line(rate), Egress(None)
+    feed(line, egress, 1.0, pauses=True)
+    line.idle = 0.0
+    feed(line, egress, 3.0, pauses=True)
+    assert line.idle < 0.02 * 2.0
+
+
+@given(rate=st.floats(100e3, 2e9))
+def test_a_pause_is_no_longer_than_what_the_line_carries_meanwhile(rate: float) -> None:
+    line, egress = Line(rate), Egress(None)
+    assert egress.pause(0.0) == 0.0  # nobody knows yet
+    feed(line, egress, 2.0)
+    for idle in (0.0, 0.1, 10.0):
+        pause = egress.pause(line.now + idle)
+        assert 0.9 * min(LONGEST_PAUSE, PAUSED[0] / rate) <= pause <= LONGEST_PAUSE
+        assert pause <= 1.1 * PAUSED[1] / rate
+
+
+def test_a_fast_line_has_no_pause_that_is_worth_it() -> None:
+    line, egress = Line(125e6), Egress(None)
+    feed(line, egress, 1.0)
+    assert egress.pause(line.now) < SHORTEST
+
+
 def test_a_line_that_becomes_slower_gets_a_shorter_queue_again() -> None:
     line, egress = Line(100e6), Egress(None)
     feed(line, egress, 1.0)
@@ -79,7 +107,7 @@ def test_where_nobody_knows_what_waits_nothing_is_held_back() -> None:
     line, egress = Line(1e6, tells=False), Egress(None)
     for _ in range(100):
         assert egress.delay(0.0) == 0.0
-        egress.sent(line, BLOCK)
+        egress.sent(line, BLOCK, line.now)
 
 
 @pytest.mark.parametrize("known", [True, False])

@@ -119,6 +119,54 @@ def test_a_number_given_to_another_socket_does_not_inherit_readiness(loop):
         sock.close()
 
 
+def test_what_comes_in_a_pause_is_found_together(loop):
+    pairs = [socket.socketpair() for _ in range(3)]
+    looks, heard = [], []
+
+    def pause(now):
+        looks.append(now)
+        return 0.3 if len(looks) == 2 else 0.0
+
+    loop.pauses = [pause]
+    for number, (_, mine) in enumerate(pairs):
+        loop.register(
+            mine.fileno(),
+            READ,
+            lambda mask, n=number, s=mine: heard.append((n, len(looks), s.recv(9))),
+        )
+    others = [threading.Timer(0.01 * n, pair[0].send, [b"x"]) for n, pair in enumerate(pairs)]
+    for other in others[1:]:
+        other.start()
+    pairs[0][0].send(b"x")
+    loop.call_later(2.0, loop.stop)
+    loop.run()
+    # The first look finds one, the pause before the second gathers the two that come meanwhile.
+    assert [(n, look) for n, look, _ in heard] == [(0, 1), (1, 2), (2, 2)]
+    assert loop.slept > 0.25
+    for pair in pairs:
+        for sock in pair:
+            sock.close()
+
+
+def test_no_pause_makes_a_timer_late_or_keeps_what_is_to_be_called_soon(loop):
+    ran = []
+    loop.pauses = [lambda now: 3600.0]
+    loop.call_soon(lambda: ran.append("soon"))
+    loop.call_later(0.02, lambda: (ran.append("timer"), loop.call_soon(loop.stop)))
+    loop.run()
+    assert ran == ["soon", "timer"]
+
+
+def test_the_shortest_pause_counts(loop):
+    loop.pauses = [lambda now: 3600.0, lambda now: 0.0]
+    mine, other = socket.socketpair()
+    loop.register(mine.fileno(), READ, lambda mask: loop.stop())
+    other.send(b"x")
+    loop.run()
+    mine.close()
+    other.close()
+
+
 def test_calls_to_a_loop_that_has_ended_do_no_harm():
     loop = Loop()
     loop.call_soon(loop.stop)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from fleetpush.net import edges, link, node
+from fleetpush.net import edges, link, session
 from fleetpush.swarm import bitfield, wire
 from fleetpush.swarm.manifest import BLOCK
 from tests.net.nodes import PATIENCE, RUN, Rig, client_context
@@ -85,7 +85,7 @@ def test_a_flood_of_frames(rig, tmp_path):
     ids=["blocks", "leaves"],
 )
 def test_a_flood_of_content_that_nobody_asked_for(rig, tmp_path, monkeypatch, frame):
-    monkeypatch.setattr(node, "UNWANTED", 1 << 20)
+    monkeypatch.setattr(session, "UNWANTED", 1 << 20)
     seed = rig.member("seed", seed=True)
     caller = Caller(rig, "bad", seed, tmp_path)
     # Not one by one: on a busy machine the loop would wait for the other thread at each of them.

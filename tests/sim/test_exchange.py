@@ -158,6 +158,14 @@ def test_trouble_stops_nobody_who_lives(topology, trouble):
     assert "stagger" in trouble or not any(m.alive for m in doomed)
 
 
+@pytest.mark.parametrize("topology", ["mesh", "tree"])
+def test_offers_that_travel_for_longer_than_a_chunk_takes_do_not_stop_the_line(topology):
+    long_way = {"rate": 6.25e6, "latency": 0.04, "blocks": 3, "chunks": 500}
+    found = simulate(Scenario(hosts=15, topology=topology, **long_way))
+    # The chain of hosts alone takes some five chunks' time and as many times the way.
+    assert found.ratio < 1.15
+
+
 def test_slow_hosts_are_told_apart():
     found = simulate(Scenario(hosts=20, chunks=60, slow=0.1, slowness=20.0))
     assert found.ratio >= found.bound_ratio >= 20

@@ -63,7 +63,8 @@ def shape_of(topology: str, chunk_size: int) -> Shape:
     bundle = max(1, BUNDLE // chunk_size)
     if topology == "mesh":
         return Shape(False, True, slots=2 * bundle, credit=4 * bundle, bundle=bundle)
-    return Shape(True, False, slots=2 * bundle, credit=4 * bundle, bundle=bundle)
+    # What a parent sends comes from nobody else: it alone knows how much has to be on the way.
+    return Shape(True, False, slots=2 * bundle, credit=16 * bundle, bundle=bundle)
 
 
 def plan_for(
