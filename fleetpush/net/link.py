@@ -17,6 +17,7 @@ from fleetpush.swarm.wire import Decoder, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Protocol
 
     from fleetpush.net.loop import Loop, Timer
@@ -110,6 +111,8 @@ class Link:
         )
         tune(sock)
         self._tls = tls
+        self._take: Callable[[int, memoryview], int]
+        self._pending: Callable[[], int] = _none
         self._step = self._connect if not server else self._handshake
         self._interest(WRITE if not server else READ)
 
@@ -203,11 +206,19 @@ class Link:
                 return
         if self._deadline is not None:
             self._deadline.cancel()
+        self._bind()
         self.is_open = True
         self._interest(READ)
         self._owner.opened(self)
         if self.is_open and self._reading and self.is_tls:
             self._read()
+
+    def _bind(self) -> None:
+        """To the socket's own functions: they are called for every record."""
+        sock: Any = self._sock
+        self._take = getattr(sock, "take", None) or (lambda count, room: sock.recv_into(room))
+        if self.is_tls:
+            self._pending = sock.pending
 
     def _too_slow(self) -> None:
         self._fail("no answer")
@@ -245,16 +256,14 @@ class Link:
 
     def _fill(self) -> tuple[int, str]:
         """Reads what there is into the shared buffer: how much, and why nothing more will come."""
-        filled, sock = 0, self._sock
-        take = getattr(sock, "take", None)
+        filled, take, is_tls = 0, self._take, self.is_tls
         try:
             while filled < READ_BUFFER:
-                room = _shared[filled:]
-                count = take(READ_BUFFER - filled, room) if take else sock.recv_into(room)
+                count = take(READ_BUFFER - filled, _shared[filled:])
                 if not count:
                     return filled, "it closed the link"
                 filled += count
-                if count < RECORD and self.is_tls and not self.tls_socket.pending():
+                if count < RECORD and is_tls and not self._pending():
                     break  # most likely all there is; if not, the socket says so again
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError):
             pass
@@ -340,6 +349,10 @@ class Link:
         if not self.is_closed:
             self.close()
             self._owner.closed(self, reason)
+
+
+def _none() -> int:
+    return 0
 
 
 def tune(sock: socket.socket) -> None:

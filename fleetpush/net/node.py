@@ -138,16 +138,15 @@ class Node:
 
     # -- the core
 
-    def feed(self, *happened: events.Event) -> None:
-        """Events that arise while one is being handled wait for their turn."""
-        self._queue.extend(happened)
+    def feed(self, event: events.Event) -> None:
+        """What happens while something is being handled waits for its turn."""
+        self._queue.append(event)
         if self._handling or self._peer is None:
             return
         self._handling = True
         try:
             while self._queue and self._peer is not None:
-                now = self._loop.now()
-                for effect in self._peer.handle(self._queue.popleft(), now):
+                for effect in self._peer.handle(self._queue.popleft(), self._loop.now()):
                     self._perform(effect)
         finally:
             self._handling = False
@@ -237,24 +236,23 @@ class Node:
     def session_frames(
         self, session: Session, link: Link, frames: list[wire.Frame], size: int
     ) -> None:
-        control: list[events.Event] = []
         for frame in frames:
-            content = isinstance(frame, (wire.Data, wire.Leaves))
-            if self.talker is not None and isinstance(frame, wire.Gossip):
-                self.talker.feed(events.FrameReceived(session.peer, frame))
-            elif not content:
-                control.append(events.FrameReceived(session.peer, frame))
-            if control and (content or frame is frames[-1]):
-                self.feed(*control)
-                control = []
-            if session.control is None or self._peer is None:
-                return
             if isinstance(frame, wire.Data):
+                if self._peer is None:
+                    return
                 kept = self._block_in(session.peer, frame)
                 self._account(session, len(frame.payload), kept=kept)
             elif isinstance(frame, wire.Leaves):
+                if self._peer is None:
+                    return
                 kept = self._leaves_in(session.peer, frame)
                 self._account(session, len(frame.digests), kept=kept)
+            elif self.talker is not None and isinstance(frame, wire.Gossip):
+                self.talker.feed(events.FrameReceived(session.peer, frame))
+            else:
+                self.feed(events.FrameReceived(session.peer, frame))
+            if session.control is None:
+                return
         if self._down.rate is not None and size:
             self._down.spend(size)
             delay = self._down.delay(self._loop.now())

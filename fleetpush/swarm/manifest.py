@@ -88,6 +88,7 @@ class Manifest:
     """
 
     __slots__ = (
+        "_alike",
         "apart",
         "chunk_digests",
         "chunk_size",
@@ -125,6 +126,8 @@ class Manifest:
             if apart:
                 at = -(-at // chunk_size) * chunk_size
         self.chunks = -(-at // chunk_size)
+        self._alike = 0 if apart else self.size // chunk_size
+        """So many chunks from the first on have the full length."""
         if self.chunks > MAX_CHUNKS:
             raise ManifestError(f"{self.chunks} chunks, more than {MAX_CHUNKS}: take larger ones")
         self.chunk_digests = tuple(chunk_digests)
@@ -141,6 +144,8 @@ class Manifest:
 
     def chunk_length(self, chunk: int) -> int:
         """Bytes in ``chunk``."""
+        if chunk < self._alike:
+            return self.chunk_size
         start, end = chunk * self.chunk_size, self.size
         if self.apart:
             index = self.file_at(start)

@@ -20,10 +20,14 @@ from fleetpush.swarm.state import State
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Union
 
     from fleetpush.swarm.manifest import Manifest
     from fleetpush.swarm.picker import Policy, Rng
+
+    OfAChunk = Union[
+        wire.Offer, wire.Accept, wire.Decline, wire.Want, wire.Cancel, wire.Stop, wire.Ask
+    ]
 
 FRAMES, FRAMES_PER_CHUNK, FRAMES_PER_S = 2_000, 24, 200
 """How many frames a neighbour may send in all, whatever the content, for each chunk and second of its link.
@@ -35,6 +39,11 @@ HAVE_EVERY_AT_END = 0.02
 """Between batches of HAVEs lie so many times what a chunk takes to come, within bounds in seconds. One that
 comes late costs a declined offer, or one that is not made, and those are rare while much is missing; one
 frame a chunk and neighbour would cost more than a small chunk itself."""
+
+
+_OF_A_CHUNK = (
+    wire.Offer, wire.Accept, wire.Decline, wire.Want, wire.Cancel, wire.Stop, wire.Ask,
+)  # fmt: skip
 
 
 class Peer:
@@ -212,19 +221,26 @@ class Peer:
         if act is None:
             self.state.fault(n, f"sent {type(frame).__name__} where it does not belong")
             return
-        chunk = getattr(frame, "chunk", None)
-        if chunk is not None:
-            if chunk >= self.state.chunks:
-                self.state.fault(n, f"named chunk {chunk} of {self.state.chunks}")
-                return
-            block, skip = getattr(frame, "block", 0), getattr(frame, "skip", 0)
-            if max(block + 1, skip.bit_length()) > self._blocks_in(chunk):
-                self.state.fault(n, f"named a block that chunk {chunk} does not have")
-                return
-            if skip and not bitfield.full(self._blocks_in(chunk)) >> block & ~(skip >> block):
-                self.state.fault(n, f"wants chunk {chunk} and no block of it")
-                return
+        if isinstance(frame, _OF_A_CHUNK) and not self._is_sound(n, frame):
+            return
         act(n, frame, now)
+
+    def _is_sound(self, n: Neighbour, frame: OfAChunk) -> bool:
+        """Whether what ``frame`` is about exists."""
+        chunk = frame.chunk
+        if chunk >= self.state.chunks:
+            self.state.fault(n, f"named chunk {chunk} of {self.state.chunks}")
+        elif not isinstance(frame, (wire.Accept, wire.Want)):
+            return True
+        elif max(frame.block + 1, frame.skip.bit_length()) > self._blocks_in(chunk):
+            self.state.fault(n, f"named a block that chunk {chunk} does not have")
+        elif frame.skip and not (
+            bitfield.full(self._blocks_in(chunk)) >> frame.block & ~(frame.skip >> frame.block)
+        ):
+            self.state.fault(n, f"wants chunk {chunk} and no block of it")
+        else:
+            return True
+        return False
 
     def _hello_in(self, n: Neighbour, frame: wire.Hello, now: float) -> None:
         if n.met:

@@ -242,11 +242,12 @@ class Decoder:
             (head,) = _HEAD.unpack_from(data, at)
             length = head & 0xFFFFFF
             decode = _decoder_for(head >> 24, length)
-            self.missing = max(0, 4 + length - (end - at))
-            if self.missing:
+            stop = at + 4 + length
+            if stop > end:
+                self.missing = stop - end
                 break
-            frames.append(decode(data[at + 4 : at + 4 + length]))
-            at += 4 + length
+            frames.append(decode(data[at + 4 : stop]))
+            at = stop
         if at < end:
             self._pending += data[at:]
         return frames
