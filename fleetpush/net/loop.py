@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import select
 from math import ceil
-from time import monotonic, sleep
+from time import monotonic
 
 from fleetpush.lean.compiled import deque, heappop, heappush
 from fleetpush.lean.sockets import socket
@@ -134,7 +134,8 @@ class Loop:
         if self._timers:
             seconds = min(seconds, self._timers[0][0] - now)
         if seconds >= SHORTEST:
-            sleep(seconds)
+            # Not time.sleep: that is until a moment of the clock, which may be another's by then.
+            select.select([], [], [], seconds)
 
     def _timeout(self, now: float) -> float | None:
         if self._soon:

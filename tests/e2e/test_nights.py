@@ -84,7 +84,7 @@ def test_a_night_of_growing_footage(desk: Desk) -> None:
     # Somebody writes to one of them: it is read again, and put right.
     spoilt = folders[1] / files[3].name
     content = spoilt.read_bytes()
-    spoilt.write_bytes(content[:-1] + b"?")
+    spoilt.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with reads(folders) as seen:
         found = push(desk, files, inventory, "-o", "json")
     assert [r["status"] for r in found.document["results"]] == ["already_present", "verified"]
