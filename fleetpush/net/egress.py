@@ -72,6 +72,8 @@ class Egress:
         """The rate of the line when it was busy last."""
         self._dry_at = 0.0
         """When all that waits will have gone, at that rate."""
+        self._holds = False
+        """Something waited at the last look: it is the line that sets the pace, and not who fills it."""
         self._look_at = 0.0
 
     def sent(self, way: Way, count: int, now: float) -> None:
@@ -84,12 +86,13 @@ class Egress:
             self._dry_at = max(self._dry_at, now) + count / self._best
 
     def pause(self, now: float) -> float:
-        """Seconds for which what comes can wait: the line is busy meanwhile, or idle for a moment.
+        """Seconds for which what comes can wait: the line is busy meanwhile, or idle for a moment. None where
+        it is not the line that sets the pace.
 
         Each waking of an agent costs the same, whatever there is to do; to find more of it each time is what
         saves processor time on lines that carry a block in milliseconds.
         """
-        if not self._best:
+        if not self._holds:
             return 0.0
         least, most = (count / self._best for count in PAUSED)
         return min(LONGEST_PAUSE, most, max(least, PAUSED_SHARE * (self._dry_at - now)))
@@ -111,6 +114,7 @@ class Egress:
         self._measure(now, self._sent - waiting)
         if self._best:
             self._dry_at = now + waiting / self._best
+            self._holds = waiting > 0
         excess = waiting - max(LEAST, self._rate * DEPTH)
         if excess < 0:
             return 0.0

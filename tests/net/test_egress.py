@@ -87,6 +87,16 @@ def test_a_pause_is_no_longer_than_what_the_line_carries_meanwhile(rate: float) 
         assert pause <= 1.1 * PAUSED[1] / rate
 
 
+def test_there_is_no_pause_where_the_line_takes_whatever_it_is_given() -> None:
+    line, egress = Line(100e9), Egress(None)
+    while line.now < 1.0:
+        egress.delay(line.now)
+        egress.sent(line, BLOCK, line.now)
+        line.take(BLOCK)
+        line.run(0.01)  # a processor that has no more to give: 6.5 MB/s
+        assert egress.pause(line.now) == 0.0
+
+
 def test_a_fast_line_has_no_pause_that_is_worth_it() -> None:
     line, egress = Line(125e6), Egress(None)
     feed(line, egress, 1.0)
