@@ -89,8 +89,9 @@ class Watch:
                 self._take(line)
         finally:
             process.terminate()
-            process.wait()
+            # Before the wait: what it still says nobody reads, and a full pipe would keep it for good.
             process.stderr.close()  # type: ignore[union-attr]
+            process.wait()
         self.wall_s = time.monotonic() - began
 
     def _take(self, line: bytes) -> None:
