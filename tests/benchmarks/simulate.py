@@ -5,7 +5,8 @@
 Ratios are over F/B and are the same on every machine; the wall time and the rate of messages are this one's.
 At 100 Mbit/s a chunk of 256 KiB takes 21 ms, as one of 5 MB does at 2 Gbit/s: the protocol's own times (HAVEs
 are told every 250 ms) then weigh what they do in a deploy of gigabytes, and more at a higher ``--rate``.
-Takes some twenty minutes and 0.5 GiB; ``--all`` adds 10,000 hosts, and an hour.
+A deploy to 1,000 hosts has some 1,000 chunks, if its file is large enough; 250 are the harder case. Takes
+an hour and 0.5 GiB; ``--all`` adds 10,000 hosts, and another hour.
 """
 
 from __future__ import annotations
@@ -30,6 +31,14 @@ ROWS: dict[str, dict[str, Any]] = {
     "1000/250, gossip": {"hosts": 1000, "discovery": "gossip"},
     "1000/250, gossip, 5% lost": {"hosts": 1000, "discovery": "gossip", "loss": 0.05},
     "1000/250, 20 racks 4:1": {"hosts": 1000, "racks": 20, "oversubscription": 4.0},
+    "1000/1000, 5% slow 10x": {"hosts": 1000, "chunks": 1000, "slow": 0.05, "slowness": 10.0},
+    "1000/1000, 2% die": {"hosts": 1000, "chunks": 1000, "deaths": 0.02},
+    "1000/1000, 20 racks 4:1": {
+        "hosts": 1000,
+        "chunks": 1000,
+        "racks": 20,
+        "oversubscription": 4.0,
+    },
 }
 HUGE: dict[str, dict[str, Any]] = {"10000/250": {"hosts": 10_000}}
 COLUMNS = ("ratio", "unslowed", "bound", "copies/rack", "ctl/chunk", "done", "wall s", "msg/s")
