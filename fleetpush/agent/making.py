@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fleetpush.agent.chance import Chance
 from fleetpush.agent.store import HostStore
+from fleetpush.lean.suppress import suppress
 from fleetpush.swarm import bitfield
 from fleetpush.swarm.picker import HandOut, Push, Rarest
 
@@ -39,11 +40,15 @@ def make_store(
 
 def open_source(manifest: Manifest, config: dict[str, Any]) -> SourceStore:
     """What an origin hands out: all of the content, or what it ``holds``. Raises SourceChanged."""
+    from fleetpush.agent.leaves import KnownLeaves
     from fleetpush.agent.source import SourceStore
 
-    holds = config["holds"]
+    holds, leaves, known = config["holds"], config["leaves"], None
     have = None if holds is None else bitfield.from_bytes(bytes.fromhex(holds), manifest.chunks)
-    return SourceStore(manifest, config["paths"], have)
+    if leaves is not None:
+        with suppress(OSError):  # another run has thrown them away: all is hashed
+            known = KnownLeaves(manifest, **leaves)
+    return SourceStore(manifest, config["paths"], have, known)
 
 
 def policy_of(config: dict[str, Any], chunks: int) -> Policy:

@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fleetpush.agent.leaves import KnownLeaves
     from fleetpush.swarm.manifest import Manifest
 
 
@@ -36,9 +37,16 @@ class SourceChanged(StoreError):  # noqa: N818 - names what happened, not a faul
 class SourceStore:
     """Everything is there from the start. Same calls in the exchange as ``HostStore``."""
 
-    def __init__(self, manifest: Manifest, paths: Sequence[str], have: int | None = None) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        paths: Sequence[str],
+        have: int | None = None,
+        known: KnownLeaves | None = None,
+    ) -> None:
         """``paths`` in the manifest's order, "" for a file that is elsewhere; ``have``: the chunks that are
-        here, if not all. Raises SourceChanged where one cannot be opened any more."""
+        here, if not all; ``known``: digests of files that need not be hashed while nobody writes to them, of
+        no more than are held open. Raises SourceChanged where one cannot be opened any more."""
         self.have = (1 << manifest.chunks) - 1 if have is None else have
         self.present = True
         self.reused = manifest.size
@@ -48,6 +56,7 @@ class SourceStore:
         self._ahead: dict[int, memoryview] = {}
         """Checked chunks, the one asked for last at the end."""
         self._room = AHEAD // manifest.chunk_size
+        self._known = known
         self._looks_ahead = self._room > 1 and manifest.chunk_size >= WORTH_A_THREAD
         self._furthest = 0
         """The chunk that was looked at ahead last: each is once at most."""
@@ -86,10 +95,32 @@ class SourceStore:
         known = self._leaves.get(chunk)
         if known is None:
             with self._checking:  # it may be under way
-                known = self._leaves.get(chunk) or self._checked(chunk)
-        if self._looks_ahead and chunk >= self._furthest:
+                known = self._leaves.get(chunk) or self._recalled(chunk) or self._checked(chunk)
+        if self._looks_ahead and self._known is None and chunk >= self._furthest:
             self._look_ahead(chunk + 1)
         return known
+
+    def _recalled(self, chunk: int) -> bytes | None:
+        """As the command has computed them."""
+        if self._known is None:
+            return None
+        found = self._known.of(chunk)
+        if found is not None:
+            self._leaves[chunk] = found
+        return found
+
+    def _is_as_hashed(self, start: int, length: int) -> bool:
+        """Whether what was just read is what the command has hashed. Raises OSError."""
+        if self._known is None:
+            return False
+        fds = self._stream.listed
+        for extent in self._manifest.extents(start, length):
+            if not self._known.are_of(extent.file, fds[extent.file]):
+                # From now on all is hashed: a file of which only the times have changed may still be sent.
+                self._known.close()
+                self._known = None
+                return False
+        return True
 
     def _checked(self, chunk: int) -> bytes:
         try:
@@ -134,7 +165,7 @@ class SourceStore:
         return b"".join(leaves_of(data))
 
     def read_block(self, chunk: int, block: int) -> bytes | memoryview:
-        """A block as it was checked. Raises SourceChanged."""
+        """A block as it was checked, or hashed by the command. Raises SourceChanged."""
         leaf = self.leaves(chunk)[block * DIGEST : (block + 1) * DIGEST]
         ahead = self._ahead.get(chunk)
         if ahead is not None:
@@ -143,6 +174,8 @@ class SourceStore:
         try:
             with self._checking:  # files are opened as they are needed
                 data = self._stream.read(begin, self._manifest.block_length(chunk, block))
+            if self._is_as_hashed(begin, len(data)):
+                return data
         except OSError as error:
             raise self._chunk_changed(chunk, str(error)) from error
         if sha256(data).digest() != leaf:
@@ -177,6 +210,9 @@ class SourceStore:
             close_all(fds)
         fds.clear()
         self._ahead.clear()
+        if self._known is not None:
+            self._known.close()
+            self._known = None
 
     def _chunk_changed(self, chunk: int, what: str) -> SourceChanged:
         length = self._manifest.chunk_length(chunk)

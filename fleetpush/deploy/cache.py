@@ -11,6 +11,7 @@ import json
 import os
 import stat
 import tempfile
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,15 +24,18 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Part of every key: entries of another format are not found."""
 
-ENTRIES = {"manifest": 64, "sum": 4096, "kit": 16}
-"""Kept of a kind, the last used ones. A manifest has some 32 KiB, at most 32 MiB; a sum 64 bytes, a kit 140
-KiB."""
+ENTRIES = {"manifest": 64, "leaves": 16, "sum": 4096, "kit": 16}
+"""Kept of a kind, the last used ones. A manifest has some 32 KiB, at most 32 MiB; so have
+leaves (2.5 MB of 5 GB); a sum 64 bytes, a kit 140 KiB."""
+
+CHECKSUM = 32
+"""Bytes of it, before each entry."""
 
 _CODE = "kit"
 """What runs on the hosts: taken only from where nobody but us can have put it."""
 
 PRUNE_EVERY = 32
-"""Entries written by one run between two looks at what is too many: a look reads all their times."""
+"""Entries of a kind that one run writes between two looks at what is too many, which read all their times."""
 
 
 def default_place() -> Path:
@@ -44,7 +48,7 @@ class Cache:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._written = 0
+        self._written: Counter[str] = Counter()
 
     def get(self, kind: str, files: Sequence[FileIdentity], *more: object) -> bytes | None:
         """The entry, if it is there and whole."""
@@ -56,8 +60,17 @@ class Cache:
             os.utime(path)
         except OSError:
             return None
-        checksum, entry = data[:32], data[32:]
+        checksum, entry = data[:CHECKSUM], data[CHECKSUM:]
         return entry if sha256(entry).digest() == checksum else None
+
+    def find(self, kind: str, files: Sequence[FileIdentity], *more: object) -> Path | None:
+        """Where the entry is, if it is there, behind ``CHECKSUM`` bytes of its own. It may not be whole."""
+        path = self._path(kind, files, more)
+        try:
+            os.utime(path)
+        except OSError:
+            return None
+        return path
 
     def put(self, entry: bytes, kind: str, files: Sequence[FileIdentity], *more: object) -> None:
         """Keeps ``entry``: whoever reads it meanwhile sees the old one or the new one."""
@@ -72,9 +85,9 @@ class Cache:
                 except BaseException:
                     Path(file.name).unlink(missing_ok=True)
                     raise
-            if self._written % PRUNE_EVERY == 0:
+            if self._written[kind] % PRUNE_EVERY == 0:
                 self._prune(kind)
-            self._written += 1
+            self._written[kind] += 1
 
     def _prune(self, kind: str) -> None:
         found = self._directory.glob(f"{kind}-*.cache")

@@ -83,6 +83,7 @@ class Enlistment:
         self._identity: RunIdentity | None = None
         self._anchors = ""
         self._paths: list[str] = []
+        self._leaves: dict[str, Any] | None = None
         self._names: list[str] = []
         self._is_tree = False
         self._sums: Sequence[str | None] = ()
@@ -96,6 +97,7 @@ class Enlistment:
         self._identity = identity
         self._anchors = source.anchors.hex()
         self._paths = [str(path) for path in source.paths]
+        self._leaves = source.leaves
         self._sums = source.sums.known
         self._names = [file.path for file in source.manifest.files]
         self._is_tree = source.manifest.tree is not None
@@ -166,6 +168,7 @@ class Enlistment:
                 "known": {},
                 "reuse": None,
                 "paths": self._paths,
+                "leaves": self._leaves,
                 "holds": None,
                 "share": None,
                 "down_limit": None,

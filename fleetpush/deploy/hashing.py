@@ -10,7 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from fleetpush.errors import InputError, SourceChangedError
-from fleetpush.swarm.manifest import chunk_digest, leaves_of
+from fleetpush.swarm.manifest import BLOCK, DIGEST, chunk_digest, leaves_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +22,9 @@ READERS = 8
 """Threads at most: more only make a disk seek."""
 
 _SLICE = 1 << 20
+
+MOST_LEAVES = 32 * 1024 * 1024
+"""Bytes of block digests that are kept: those of 64 GiB."""
 
 
 def reading_room() -> memoryview:
@@ -86,13 +89,16 @@ def hash_chunks(
     files: Sequence[FileIdentity],
     progress: Callable[[int, int], None],
     stop: Callable[[], bool],
-) -> list[bytes]:
-    """The chunk digests of ``files``, cut as ``layout`` says (its digests are not looked at).
+) -> tuple[list[bytes], bytes]:
+    """The chunk digests of ``files``, cut as ``layout`` says (its digests are not looked at), and the digests
+    of all their blocks, joined; b"" for those where they would take more than ``MOST_LEAVES``.
 
     ``progress`` gets the bytes done and the bytes in all, from several threads but never at once. Raises
     SourceChangedError for a file that changed, InputError where reading fails, HashingStoppedError.
     """
     digests = [b""] * layout.chunks
+    keeps = layout.size // BLOCK * DIGEST <= MOST_LEAVES
+    kept = [b""] * layout.chunks
     chunks = count()
     done = 0
     lock = threading.Lock()
@@ -104,7 +110,10 @@ def hash_chunks(
         while (chunk := next(chunks)) < layout.chunks and not broken.is_set():
             if stop():
                 raise HashingStoppedError
-            digests[chunk] = _digest(layout, fds, chunk, room)
+            leaves = _leaves(layout, fds, chunk, room)
+            digests[chunk] = chunk_digest(leaves)
+            if keeps:
+                kept[chunk] = leaves
             with lock:
                 done += layout.chunk_length(chunk)
                 progress(done, layout.size)
@@ -124,10 +133,10 @@ def hash_chunks(
         running = [pool.submit(guarded) for _ in range(readers)]
     for each in running:
         each.result()
-    return digests
+    return digests, b"".join(kept)
 
 
-def _digest(layout: Manifest, fds: OpenSources, chunk: int, room: memoryview) -> bytes:
+def _leaves(layout: Manifest, fds: OpenSources, chunk: int, room: memoryview) -> bytes:
     start = chunk * layout.chunk_size
     end = start + layout.chunk_length(chunk)
     leaves: list[bytes] = []
@@ -136,7 +145,7 @@ def _digest(layout: Manifest, fds: OpenSources, chunk: int, room: memoryview) ->
         _read_into(layout, fds, start, view)
         leaves += leaves_of(view)
         start += len(view)
-    return chunk_digest(b"".join(leaves))
+    return b"".join(leaves)
 
 
 def _read_into(layout: Manifest, fds: OpenSources, start: int, view: memoryview) -> None:

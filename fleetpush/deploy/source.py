@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fleetpush.deploy.anchors import take_anchors
-from fleetpush.deploy.cache import Cache
+from fleetpush.deploy.cache import CHECKSUM, Cache
 from fleetpush.deploy.hashing import changed_source, hash_chunks
 from fleetpush.deploy.sums import Sums
 from fleetpush.deploy.walk import find_sources
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from fleetpush.deploy.fingerprint import FileIdentity
     from fleetpush.deploy.walk import Found
+
+OPEN_AT_ONCE = 64
+"""Files of which an origin holds all open at once, and can tell that they are as they were."""
 
 LARGEST_CHUNK = 16 * 1024 * 1024
 """What is chosen at most where the operator does not say: larger ones make peers wait for each other."""
@@ -65,6 +68,8 @@ class Source:
     notes: tuple[str, ...] = ()
     anchors: bytes = b""
     """By which hosts find the place of older content in this (``anchors.take_anchors``)."""
+    leaves: dict[str, Any] | None = None
+    """What an origin needs so as not to hash it all again (``agent.leaves.KnownLeaves``); None if it must."""
 
 
 def make_manifest(
@@ -88,15 +93,18 @@ def make_manifest(
     cache = Cache(cache_dir)
     manifest = _remembered(cache, found, layout)
     if manifest is None:
-        digests = hash_chunks(layout, found.identities, progress, stop)
+        digests, leaves = hash_chunks(layout, found.identities, progress, stop)
         _check_unchanged(found.identities)
         manifest = Manifest(layout.files, layout.chunk_size, digests, layout.tree)
         if all(file.settled for file in found.identities):
             cache.put(manifest.encode(), "manifest", found.identities, layout.chunk_size)
+            if leaves and len(found.identities) <= OPEN_AT_ONCE:
+                cache.put(leaves, "leaves", found.identities, layout.chunk_size)
     progress(layout.size, layout.size)
     sums = Sums(found.paths, found.identities, cache)
     anchors = take_anchors(manifest, found.identities)
-    return Source(manifest, found.name, found.paths, sums, notes, anchors)
+    leaves_at = _leaves_at(cache, found, layout.chunk_size)
+    return Source(manifest, found.name, found.paths, sums, notes, anchors, leaves_at)
 
 
 def layout_of(
@@ -148,6 +156,14 @@ def _check_unchanged(files: Sequence[FileIdentity]) -> None:
     for file in files:
         if not file.is_still_there:
             raise changed_source(file)
+
+
+def _leaves_at(cache: Cache, found: Found, chunk_size: int) -> dict[str, Any] | None:
+    path = cache.find("leaves", found.identities, chunk_size)
+    if path is None:
+        return None
+    files = [identity[1:] for identity in found.identities]
+    return {"path": str(path), "offset": CHECKSUM, "files": files}
 
 
 def _remembered(cache: Cache, found: Found, layout: Manifest) -> Manifest | None:

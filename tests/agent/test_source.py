@@ -6,14 +6,18 @@ import os
 import sys
 import time
 import traceback
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fleetpush.agent import source
+from fleetpush.agent.kept import note
+from fleetpush.agent.leaves import KnownLeaves
+from fleetpush.agent.making import open_source
 from fleetpush.agent.source import SourceChanged, SourceStore
 from fleetpush.agent.store import DUPLICATE
-from fleetpush.swarm.manifest import BLOCK
+from fleetpush.swarm.manifest import BLOCK, leaves_of
 from tests.agent.content import CHUNK, Content, make_content
 
 if TYPE_CHECKING:
@@ -202,3 +206,106 @@ def test_whoever_checks_ahead_ends_with_the_store(
     _until(lambda: _checks_ahead(store))
     store.close()
     _until(lambda: not _checks_ahead(store))
+
+
+@pytest.fixture
+def hashed(
+    files: tuple[Content, list[str], SourceStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Content, list[str], SourceStore]]:
+    """A store that was told the digests of all blocks; what it hashes itself is counted by ``sums``."""
+    content, paths, _ = files
+    kept = tmp_path / "leaves"
+    kept.write_bytes(b"before" + b"".join(content.leaves))
+    notes = [note(os.stat(path)) for path in paths]
+    store = SourceStore(
+        content.manifest, paths, known=KnownLeaves(content.manifest, str(kept), 6, notes)
+    )
+    yield content, paths, store
+    store.close()
+
+
+@pytest.fixture
+def sums(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes of content were hashed, each time."""
+    seen: list[int] = []
+
+    def counted(data: bytes | memoryview) -> object:
+        seen.append(len(data))
+        return sha256(data)
+
+    def leaves(data: memoryview) -> list[bytes]:
+        seen.append(len(data))
+        return leaves_of(data)
+
+    monkeypatch.setattr(source, "sha256", counted)
+    monkeypatch.setattr(source, "leaves_of", leaves)
+    return seen
+
+
+def test_what_the_command_has_hashed_is_not_hashed_again(
+    hashed: tuple[Content, list[str], SourceStore], sums: list[int]
+) -> None:
+    content, _, store = hashed
+    for chunk in range(content.manifest.chunks):
+        assert store.leaves(chunk) == content.leaves[chunk]
+        for block in range(store.progress(chunk)):
+            assert store.read_block(chunk, block) == bytes(content.block(chunk, block))
+    assert not sums
+
+
+def test_what_was_written_since_it_was_hashed_is_not_sent(
+    hashed: tuple[Content, list[str], SourceStore],
+) -> None:
+    content, paths, store = hashed
+    assert store.read_block(0, 1) == bytes(content.block(0, 1))
+    with open(paths[0], "r+b") as file:
+        file.seek(BLOCK)
+        file.write(b"other")
+    assert store.read_block(0, 0) == bytes(content.block(0, 0))
+    with pytest.raises(SourceChanged, match="block 1 of chunk 0"):
+        store.read_block(0, 1)
+    with open(paths[2], "r+b") as file:
+        file.seek(CHUNK)
+        file.write(b"other")
+    with pytest.raises(SourceChanged, match="chunk 2 has other content now"):
+        store.leaves(2)
+
+
+def test_what_was_only_touched_since_is_hashed_and_sent(
+    hashed: tuple[Content, list[str], SourceStore], sums: list[int]
+) -> None:
+    content, paths, store = hashed
+    os.utime(paths[0])
+    assert store.read_block(0, 1) == bytes(content.block(0, 1))
+    assert sums == [BLOCK]
+    assert store.leaves(3) == content.leaves[3]
+    assert store.read_block(3, 0) == bytes(content.block(3, 0))
+    assert len(sums) == 2
+
+
+@pytest.mark.parametrize("damage", ["other", "short"])
+def test_digests_that_are_not_the_contents_are_computed(
+    hashed: tuple[Content, list[str], SourceStore], tmp_path: Path, sums: list[int], damage: str
+) -> None:
+    content, _, store = hashed
+    kept = tmp_path / "leaves"
+    if damage == "short":
+        os.truncate(kept, 6 + len(content.leaves[0]))
+    else:
+        with kept.open("r+b") as file:
+            file.seek(6 + len(content.leaves[0]))
+            file.write(bytes(32))
+    assert store.leaves(0) == content.leaves[0]
+    assert not sums
+    assert store.leaves(1) == content.leaves[1]
+    assert sums == [CHUNK]
+
+
+def test_an_origin_whose_digests_were_thrown_away_hashes(
+    files: tuple[Content, list[str], SourceStore], tmp_path: Path
+) -> None:
+    content, paths, _ = files
+    gone = {"path": str(tmp_path / "gone"), "offset": 0, "files": []}
+    store = open_source(content.manifest, {"holds": None, "paths": paths, "leaves": gone})
+    assert store.leaves(1) == content.leaves[1]
+    store.close()

@@ -13,7 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleetpush.agent import files
+from fleetpush.agent.leaves import KnownLeaves
 from fleetpush.deploy import hashing
+from fleetpush.deploy import source as source_module
 from fleetpush.deploy.cache import ENTRIES
 from fleetpush.deploy.hashing import HashingStoppedError
 from fleetpush.deploy.source import LARGEST_CHUNK, Source, choose_chunk_size, make_manifest
@@ -48,13 +51,13 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The chunks that were hashed."""
     seen: list[int] = []
-    digest = hashing._digest
+    leaves = hashing._leaves
 
     def watched(layout: Manifest, fds: list[int], chunk: int, room: memoryview) -> bytes:
         seen.append(chunk)
-        return digest(layout, fds, chunk, room)
+        return leaves(layout, fds, chunk, room)
 
-    monkeypatch.setattr(hashing, "_digest", watched)
+    monkeypatch.setattr(hashing, "_leaves", watched)
     return seen
 
 
@@ -138,7 +141,7 @@ def test_a_damaged_cache_is_not_believed(
 ) -> None:
     write(tmp_path / "f", BLOCK)
     first = make(tmp_path / "f", cache=tmp_path / "cache")
-    (entry,) = (tmp_path / "cache").iterdir()
+    (entry,) = (tmp_path / "cache").glob("manifest-*")
     entry.write_bytes(damage(entry.read_bytes()))
     assert make(tmp_path / "f", cache=tmp_path / "cache").manifest.digest == first.manifest.digest
     assert len(reads) == 2
@@ -155,11 +158,16 @@ def test_the_cache_keeps_the_last_used(tmp_path: Path, reads: list[int]) -> None
     write(tmp_path / "f", 0)
     write(tmp_path / "g", BLOCK)
     make(tmp_path / "g", cache=tmp_path / "cache")
+    write(tmp_path / "h", 1)
     for number in range(1, ENTRIES["manifest"] + 10):
         make(tmp_path / "f", cache=tmp_path / "cache", chunk_size=number * BLOCK)
         make(tmp_path / "g", cache=tmp_path / "cache")
     assert len(reads) == 1
-    assert len(list((tmp_path / "cache").iterdir())) == ENTRIES["manifest"]
+    for number in range(1, ENTRIES["leaves"] + 10):
+        make(tmp_path / "h", cache=tmp_path / "cache", chunk_size=number * BLOCK)
+        assert make(tmp_path / "g", cache=tmp_path / "cache").leaves is not None
+    for kind in ("manifest", "leaves"):
+        assert len(list((tmp_path / "cache").glob(f"{kind}-*"))) == ENTRIES[kind]
     assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o700
 
 
@@ -307,3 +315,51 @@ def test_many_chunks_suggestion_works() -> None:
     with pytest.raises(InputError, match="at least 1024K"):
         choose_chunk_size(1 << 40, 3, BLOCK)
     assert choose_chunk_size(1 << 40, 3, MIB) == (MIB, ())
+
+
+def _known(source: Source) -> KnownLeaves:
+    assert source.leaves is not None
+    return KnownLeaves(source.manifest, **source.leaves)
+
+
+@pytest.mark.usefixtures("settled")
+def test_the_digests_of_all_blocks_are_kept_for_the_origin(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    stream = write(one, 2 * MIB + 17) + write(two, 3 * BLOCK, 2)
+    for source in (make(one, two, cache=tmp_path / "c", chunk_size=2 * BLOCK) for _ in range(2)):
+        known = _known(source)
+        chunk_size = source.manifest.chunk_size
+        for chunk in range(source.manifest.chunks):
+            data = stream[chunk * chunk_size :][: source.manifest.chunk_length(chunk)]
+            assert known.of(chunk) == b"".join(leaves_of(memoryview(data)))
+        for number, path in enumerate((one, two)):
+            with path.open("rb") as file:
+                assert known.are_of(number, file.fileno())
+                assert not known.are_of(1 - number, file.fileno())
+        known.close()
+
+
+@pytest.mark.usefixtures("settled")
+def test_of_content_whose_digests_would_be_too_many_none_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "f", MIB)
+    monkeypatch.setattr(hashing, "MOST_LEAVES", MIB // BLOCK * 32 - 1)
+    assert make(tmp_path / "f", cache=tmp_path / "c").leaves is None
+    monkeypatch.setattr(hashing, "MOST_LEAVES", MIB // BLOCK * 32)
+    assert make(tmp_path / "f", cache=tmp_path / "d").leaves is not None
+
+
+@pytest.mark.usefixtures("settled")
+def test_of_more_files_than_an_origin_holds_open_none_are_kept(tmp_path: Path) -> None:
+    paths = [tmp_path / f"f{i}" for i in range(source_module.OPEN_AT_ONCE + 1)]
+    for path in paths:
+        write(path, 100)
+    assert make(*paths, cache=tmp_path / "c").leaves is None
+    assert make(*paths[1:], cache=tmp_path / "c").leaves is not None
+    assert source_module.OPEN_AT_ONCE == files.OPEN_AT_ONCE
+
+
+def test_of_a_file_that_was_just_written_none_are_kept(tmp_path: Path) -> None:
+    write(tmp_path / "f", MIB)
+    assert make(tmp_path / "f", cache=tmp_path / "c").leaves is None

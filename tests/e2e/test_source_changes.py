@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +60,23 @@ def test_nobody_gets_what_was_not_promised(
     assert sum(result["chunks_reused"] for result in again.document["results"]) > 0
     assert len(desk.copies(4, source)) == 4
     desk.nothing_but(4, source.name)
+
+
+@pytest.mark.parametrize("change", [truncate, overwrite])
+def test_nor_where_the_origin_has_not_hashed_it_itself(
+    desk: Desk, change: Callable[[Path], None]
+) -> None:
+    source = desk.source(16 * MIB)
+    time.sleep(2.1)  # what was written just before is hashed by the origin, too
+    run = desk.start(source, desk.inventory(3), "--bwlimit", "4M")
+    wait_until(lambda: desk.taken_in() > 2 * MIB, 30, "content on the hosts")
+    assert list((desk.root / ".cache/fleetpush").glob("leaves-*.cache"))
+    change(source)
+    done = run.outcome()
+    assert done.exit == 5, done.stderr
+    assert done.slugs() == {name(i): "source_changed" for i in range(3)}
+    for home in desk.homes(3):
+        assert contents(home) == [partial.name for partial in partials(home)]
 
 
 def test_who_was_done_before_keeps_its_copy(desk: Desk) -> None:

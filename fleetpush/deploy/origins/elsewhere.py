@@ -157,6 +157,7 @@ class Elsewhere:
             "release": None,
             "known": {},
             "paths": paths,
+            "leaves": None,
             "holds": bitfield.to_bytes(self.shares.holds(member.peer), chunks).hex(),
             "share": bitfield.to_bytes(self.shares.of(member.peer), chunks).hex(),
             "up_limit": min(limits, default=None),
