@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     AnyStore = Union[HostStore, SourceStore]
 
-WRITE_BEHIND = 64 * 1024 * 1024
+WRITE_BEHIND = 16 * 1024 * 1024
 """Bytes taken in between two flushes to disk, so that the last one is short."""
 
 LOOK_EVERY = 0.25
