@@ -44,11 +44,13 @@ class Inbound:
 
 
 class Reservations:
-    """What is on its way to us. A chunk normally has one source, in the endgame two."""
+    """What is on its way to us. A chunk normally has one source, in the endgame two. ``ahead``: it is
+    promised long before its turn comes, and its time counts from there on."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, *, ahead: bool = False) -> None:
         self.limit = limit
         """R: inbound chunks at once."""
+        self._ahead = ahead
         self.mask = 0
         self._fed_at: dict[str, float] = {}
         """When something last came from each."""
@@ -109,17 +111,28 @@ class Reservations:
 
     def progressed(self, chunk: int, peer: str, now: float) -> bool:
         """A block of it came. Whether it comes slowly."""
-        self._fed_at[peer] = now
         inbound = self._sources.get(chunk, {}).get(peer)
-        if inbound is None:
-            return False
-        inbound.progress_at = now
+        if inbound is not None:
+            self._begin(inbound)
+            inbound.progress_at = now
+        self._fed_at[peer] = now
+        return inbound is not None and inbound.slow
+
+    def _begin(self, inbound: Inbound) -> None:
+        """The first of it came: its turn was when the last of another chunk did."""
+        if self._ahead and not inbound.begun:
+            inbound.since = max(inbound.since, self._fed_at.get(inbound.peer, 0.0))
         inbound.begun = True
-        return inbound.slow
+
+    def _has_turn(self, inbound: Inbound) -> bool:
+        """Whether it is its own source's fault that it is not here."""
+        return inbound.begun or not self._ahead
+
+    def _is_late(self, inbound: Inbound, limit: float) -> bool:
+        return inbound.slow or (inbound.since <= limit and self._has_turn(inbound))
 
     def finish(self, chunk: int, peer: str, now: float) -> tuple[list[str], float]:
         """``chunk`` is whole, thanks to ``peer``; returns the other sources, now released, and its time."""
-        self._fed_at[peer] = now
         sources = self._sources.pop(chunk, {})
         self.mask &= ~(1 << chunk)
         for source in sources:
@@ -127,8 +140,10 @@ class Reservations:
         inbound = sources.pop(peer, None)
         took = 0.0
         if inbound is not None:
+            self._begin(inbound)
             took = now - inbound.since
             self._measure(peer, took)
+        self._fed_at[peer] = now
         return list(sources), took
 
     def _measure(self, peer: str, took: float) -> None:
@@ -158,14 +173,14 @@ class Reservations:
     def late(self, now: float, *, at_end: bool = False) -> list[Inbound]:
         """Those that take so long, and those that can be expected to."""
         limit = now - self.late_after(at_end=at_end)
-        return [i for i in self if i.slow or i.since <= limit]
+        return [i for i in self if self._is_late(i, limit)]
 
     def stall_after(self) -> float:
         return max(MIN_STALL, STALL_CHUNK_TIMES * self.chunk_time())
 
     def stalled(self, now: float) -> list[Inbound]:
         limit = now - self.stall_after()
-        return [i for i in self if i.progress_at < limit]
+        return [i for i in self if i.progress_at < limit and self._has_turn(i)]
 
     def is_idle(self, inbound: Inbound, now: float) -> bool:
         """Whether its source has sent nothing of it for longer than it should, and nothing else either."""
@@ -196,7 +211,7 @@ class Reservations:
         if not promised:
             return False
         limit = now - self.late_after()
-        return any(i.slow or i.since <= limit or self.is_idle(i, now) for i in promised.values())
+        return any(self._is_late(i, limit) or self.is_idle(i, now) for i in promised.values())
 
     def room(self, now: float) -> int:
         """How many more offers to accept: stalled and late ones do not count, up to twice the limit.

@@ -81,6 +81,7 @@ class Peer:
             bundle=bundle,
             sifts=sifts,
             skips=skips,
+            ahead=policy.ahead,
         )
         self._hello = wire.Hello(wire.VERSION, run, manifest.digest, frugal)
         self._blocks_in = manifest.blocks_in
@@ -112,10 +113,10 @@ class Peer:
         self._frames = {**self._greetings, **self._exchange_frames()}
 
     def _exchange_frames(self) -> dict[type, Callable[[Neighbour, Any, float], None]]:
-        sender, receiver = self._sender, self._receiver
+        sender = self._sender
         return {
             wire.Have: self._have_in,
-            wire.Offer: receiver.offered,
+            wire.Offer: self._offer_in,
             wire.Stop: self._stop_in,
             wire.Ask: lambda n, frame, now: sender.asked(n, frame),
             wire.Accept: lambda n, frame, now: sender.accepted(n, frame),
@@ -271,6 +272,11 @@ class Peer:
             return
         self._sender.has_now(n, bitfield.of(frame.chunks))
 
+    def _offer_in(self, n: Neighbour, frame: wire.Offer, now: float) -> None:
+        self._receiver.offered(n, frame, now)
+        if self.state.ahead:
+            self._sender.fill_slots()
+
     def _stop_in(self, n: Neighbour, frame: wire.Stop, now: float) -> None:
         if self._receiver.stopped(n, frame, now):
             self._sender.withdraw(frame.chunk)
@@ -280,6 +286,7 @@ class Peer:
     def _stored(self, event: events.BlockStored, now: float) -> None:
         was_partial = self.state.partial >> event.chunk & 1
         self._receiver.stored(event, now)
+        self._sender.begun(event.chunk)
         if event.whole:
             if self.state.complete:
                 self._flush()

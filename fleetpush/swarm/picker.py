@@ -44,6 +44,9 @@ if TYPE_CHECKING:
         watches: bool
         """It wants to ``look`` also while it has nothing to offer."""
 
+        ahead: bool
+        """What is on its way here may be offered before any of it came."""
+
         def next_offer(self, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int] | None:
             """A neighbour with credit, chunks it lacks and we have, the best first, and how many of them it
             may take, at most ``room``; None if there is nothing to offer.
@@ -79,10 +82,15 @@ FEW = 4
 """The word of one in so many neighbours proves nothing: of one alone, where there are fewer."""
 
 
+LEAD = 3
+"""Bundles for each child that are agreed on or under way before it is known how long that takes."""
+
+
 class Rarest:
     """The mesh's default. Small chunks go in bundles."""
 
     watches = False
+    ahead = False
 
     def slots(self, peer: Holdings) -> int:
         return peer.slots
@@ -146,6 +154,7 @@ class HandOut:
     """
 
     watches = True
+    ahead = False
 
     def __init__(self, chunks: int, share: int | None = None) -> None:
         self._shares = share is not None
@@ -296,12 +305,15 @@ class Push:
     that it takes to keep the line busy while offers travel."""
 
     watches = False
+    ahead = True
+    """What a child accepts while its parent still waits for it costs no time later. Each chunk has one way
+    down, so no two can wait for each other."""
 
     def __init__(self) -> None:
         self._turn = 0
 
     def slots(self, peer: Holdings) -> int:
-        return max(peer.slots, peer.bundle * _children(peer))
+        return max(peer.slots, LEAD * peer.bundle * _children(peer))
 
     def next_offer(self, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int] | None:
         ring = list(peer.neighbours.values())

@@ -27,7 +27,7 @@ class Receiver:
     """Accepts what there is room for, gives credit when room comes free, asks when nothing comes."""
 
     def __init__(self, state: State, credit: int) -> None:
-        self.inbound = Reservations(credit)
+        self.inbound = Reservations(credit, ahead=state.ahead)
         self.check_at: float | None = None
         """When to look whether anything comes; None when complete or not begun."""
         self._state = state
@@ -114,7 +114,7 @@ class Receiver:
         if n.edge.imports and self._is_near(chunk):
             return False
         # Whoever has no more of it than we do may be waiting for it in a circle that ends with us.
-        return blocks > self._state.progress(chunk)
+        return self._state.ahead or blocks > self._state.progress(chunk)
 
     def _take(self, n: Neighbour, chunk: int, blocks: int) -> None:
         """Accepts ``chunk``, or asks first which of its blocks are here."""
@@ -133,7 +133,7 @@ class Receiver:
         if not self.asked(peer, chunk):
             return  # it was given up before this was heard
         state, blocks = self._state, self._asked.pop((peer, chunk))
-        if blocks is not None and blocks <= state.progress(chunk):
+        if blocks is not None and not state.ahead and blocks <= state.progress(chunk):
             self._lose(chunk, peer)  # see ``offered``
             state.send(peer, wire.Decline(chunk, wire.INFLIGHT))
             return
@@ -174,7 +174,7 @@ class Receiver:
         for other in others:
             self._asked.pop((other, event.chunk), None)
             state.send(other, wire.Cancel(event.chunk))
-            if other in idle:
+            if other in idle and not state.ahead:
                 self._broke(state.neighbours[other], now)
         if sender is not None:
             sender.gave = took
@@ -277,7 +277,7 @@ class Receiver:
     def _reserve(self, n: Neighbour, chunk: int, now: float) -> None:
         slow = n.gave > self.inbound.late_after()
         self.inbound.reserve(chunk, n.id, now, slow=slow)
-        if self._state.progress(chunk) and not slow:
+        if (self._state.ahead or self._state.progress(chunk)) and not slow:
             self._state.partial |= 1 << chunk
 
     def _lose(self, chunk: int, peer: str) -> bool:

@@ -44,6 +44,8 @@ class Sender:
         self._policy = policy
         self._recent: list[float] = []
         self._pace = Pace(state.slots, state.bundle)
+        self._owed: dict[int, dict[str, None]] = {}
+        """Who asked for the leaves of a chunk of which nothing is here yet."""
 
     def fill_slots(self) -> None:
         """Offers as long as an upload slot is free and somebody wants something."""
@@ -94,10 +96,13 @@ class Sender:
 
     def withdraw(self, chunk: int) -> None:
         """``chunk`` is not coming in any more: whoever we pass it on to must look elsewhere."""
+        owed = self._owed.pop(chunk, ())
         for n in self._state.neighbours.values():
             n.withdraw(1 << chunk)
             if n.sending >> chunk & 1:
                 self._stop(n, chunk)
+                self._state.send(n.id, wire.Stop(chunk))
+            elif n.id in owed:
                 self._state.send(n.id, wire.Stop(chunk))
 
     # -- frames
@@ -117,10 +122,19 @@ class Sender:
         n.take(bit)
         if (state.have | state.partial) & bit:
             n.asked |= offered
-            state.out.append(SendLeaves(n.id, frame.chunk))
+            if state.have & bit or state.progress(frame.chunk):
+                state.out.append(SendLeaves(n.id, frame.chunk))
+            else:
+                self._owed.setdefault(frame.chunk, {})[n.id] = None
         else:
             state.send(n.id, wire.Stop(frame.chunk))
         self.fill_slots()
+
+    def begun(self, chunk: int) -> None:
+        """A block of ``chunk`` is here, and so are its leaves."""
+        for peer in self._owed.pop(chunk, ()):
+            if peer in self._state.neighbours:
+                self._state.out.append(SendLeaves(peer, chunk))
 
     def accepted(self, n: Neighbour, frame: wire.Accept) -> None:
         bit = 1 << frame.chunk

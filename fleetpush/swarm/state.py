@@ -31,12 +31,13 @@ class State:
         bundle: int,
         sifts: Callable[[int], bool],
         skips: Callable[[int], int],
+        ahead: bool,
     ) -> None:
         self.chunks = chunks
         self.every = bitfield.full(chunks)
         self.have = have
         self.partial = 0
-        """Chunks that have some blocks and are still arriving."""
+        """Chunks that are still arriving and have some blocks; with ``ahead``, none yet will do."""
         self.slots = slots
         """u: uploads offered or under way at once."""
         self.bundle = bundle
@@ -46,6 +47,8 @@ class State:
         self.progress = progress
         self.sifts = sifts
         self.skips = skips
+        self.ahead = ahead
+        """What is on its way here may be offered before any of it came."""
         self.rng = rng
         self.now = 0.0
         """When the event that is being handled happened."""

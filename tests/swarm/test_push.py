@@ -26,9 +26,9 @@ def parent(children: int, *, slots: int, bundle: int) -> SimpleNamespace:
 
 @pytest.mark.parametrize(
     ("children", "slots", "bundle", "each"),
-    [(2, 2, 1, 1), (2, 7, 1, 4), (1, 6, 3, 6), (4, 6, 3, 3), (50, 2, 1, 1), (1, 36, 3, MAX_OFFER)],
+    [(2, 2, 1, 3), (2, 7, 1, 4), (1, 6, 3, 9), (4, 6, 3, 9), (50, 2, 1, 3), (1, 36, 3, MAX_OFFER)],
 )
-def test_a_child_is_offered_a_bundle_or_its_share_of_the_line(children, slots, bundle, each):
+def test_a_child_is_offered_a_few_bundles_or_its_share_of_the_line(children, slots, bundle, each):
     peer, policy = parent(children, slots=slots, bundle=bundle), Push()
     room = policy.slots(peer)
     assert room >= children * bundle
