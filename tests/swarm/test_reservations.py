@@ -23,19 +23,19 @@ STEPS = st.lists(
 @given(STEPS, st.integers(1, 4))
 @settings(max_examples=100, deadline=None)
 def test_the_books_agree_with_what_was_reserved(steps, limit):
-    books, truth, now = Reservations(limit), {}, 0.0
+    books, truth, since, now = Reservations(limit), {}, {}, 0.0
     for what, chunk, peer in steps:
         sources = truth.get(chunk, {})
         if what == "reserve" and peer not in sources:
             books.reserve(chunk, peer, now)
-            truth.setdefault(chunk, {})[peer] = now
+            truth.setdefault(chunk, {})[peer] = since[chunk, peer] = now
         elif what == "release":
             assert books.release(chunk, peer) == (peer in sources)
             sources.pop(peer, None)
         elif what == "finish":
             others, took = books.finish(chunk, peer, now)
             assert others == [p for p in sources if p != peer]
-            assert took == now - sources.get(peer, now)
+            assert took == (now - since[chunk, peer] if peer in sources else 0.0)
             truth.pop(chunk, None)
         elif what == "progress":
             books.progressed(chunk, peer, now)
