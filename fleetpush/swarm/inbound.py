@@ -166,7 +166,7 @@ class Reservations:
         else is missing."""
         if not self._recent:
             return inf
-        if at_end:
+        if at_end and not self._ahead:  # else it may wait for its source's own source
             return max(MIN_LATE_AT_END, self.usual)
         return max(MIN_LATE, LATE_CHUNK_TIMES * self._brisk)
 
