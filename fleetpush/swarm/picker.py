@@ -78,10 +78,6 @@ SPARE = 3
 and each round of saying so costs both ends more than the names do."""
 
 
-UNDER_WAY = 4
-"""Chunks that a neighbour counts as having for each that we are sending it: others come first, but not before
-one that has fallen behind, which one chunk at a time from each neighbour would leave there."""
-
 FEW = 4
 """The word of one in so many neighbours proves nothing: of one alone, where there are fewer."""
 
@@ -106,7 +102,7 @@ class Rarest:
         useful = self._two_of(peer, mine)
         if not useful:
             return None
-        chosen = min(useful, key=lambda n: n.count + UNDER_WAY * n.busy)
+        chosen = min(useful, key=lambda n: n.count)
         limit = min(room, peer.bundle)
         chunks = _rarest(peer, mine & ~chosen.taken & chosen.flow, limit + SPARE)
         return chosen, chunks, min(limit, len(chunks))
@@ -130,7 +126,9 @@ class Rarest:
         found: list[Neighbour] = []
         while open_to and len(found) < 2:
             found.append(open_to.pop(int(peer.rng.random() * len(open_to))))
-        return found
+        # A neighbour that we are sending to already comes second to one that we are not.
+        idle = [n for n in found if not n.busy]
+        return idle or found
 
     def lost(self, peer: Holdings, gone: Neighbour) -> None:
         """Nothing is bound to a neighbour: nothing to mend."""
