@@ -129,7 +129,6 @@ def test_between_peers_that_do_not_encrypt(fleet: WiredFleet) -> None:
         flips = middle.flips(PEERS)
     assert done.exit == 0, done.stderr
     said = [e["message"] for e in EventLog(run).events() if e["event"] == "notice"]
-    # A block that came in vain, from a second neighbour or after all, is thrown away unread.
-    assert 2 <= sum("bytes of chunk" in text for text in said) <= flips
+    assert sum("bytes of chunk" in text for text in said) == flips >= 2
     assert done.good() == fleet.copies() == peers
     assert [fleet.left(name) for name in peers] == [[SOURCE]] * 4
