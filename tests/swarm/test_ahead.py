@@ -111,6 +111,18 @@ def test_what_stops_in_the_middle_is_late_and_stalled():
     assert [i.chunk for i in coming.stalled(9.0)] == [2]
 
 
+def test_the_last_chunk_is_asked_of_nobody_else_at_once():
+    """Its parent may wait for its own; a mesh would ask another after 20 ms."""
+    for ahead in (False, True):
+        coming = Reservations(16, ahead=ahead)
+        for chunk in (1, 2):
+            coming.reserve(chunk, "p", 1.0)
+            coming.progressed(chunk, "p", 1.0)
+        coming.finish(1, "p", 1.01)
+        assert bool(coming.late(1.03, at_end=True)) != ahead
+        assert coming.late(2.0, at_end=True)
+
+
 def test_agreeing_costs_no_journeys_on_the_way_down(monkeypatch):
     """Else each hop would cost an offer and its answer beside the block itself."""
     hop, hops = 0.05, 2
