@@ -1,5 +1,6 @@
 """The loop runs timers in order, hears other threads and believes no stale readiness."""
 
+import contextlib
 import random
 import socket
 import threading
@@ -120,32 +121,33 @@ def test_a_number_given_to_another_socket_does_not_inherit_readiness(loop):
 
 
 def test_what_comes_in_a_pause_is_found_together(loop):
-    pairs = [socket.socketpair() for _ in range(3)]
     looks, heard = [], []
 
     def pause(now):
         looks.append(now)
-        return 0.3 if len(looks) == 2 else 0.0
+        return 1.0 if len(looks) == 2 else 0.0
 
     loop.pauses = [pause]
-    for number, (_, mine) in enumerate(pairs):
-        loop.register(
-            mine.fileno(),
-            READ,
-            lambda mask, n=number, s=mine: heard.append((n, len(looks), s.recv(9))),
-        )
-    others = [threading.Timer(0.01 * n, pair[0].send, [b"x"]) for n, pair in enumerate(pairs)]
-    for other in others[1:]:
-        other.start()
-    pairs[0][0].send(b"x")
-    loop.call_later(2.0, loop.stop)
-    loop.run()
+    with contextlib.ExitStack() as sockets:
+        pairs = [[sockets.enter_context(s) for s in socket.socketpair()] for _ in range(3)]
+        others = [threading.Timer(0.01 * n, pairs[n][0].send, [b"x"]) for n in (1, 2)]
+
+        def hear(number):
+            pairs[number][1].recv(9)
+            heard.append((number, len(looks)))
+            if number == 0:
+                for other in others:
+                    other.start()
+            if len(heard) == 3:
+                loop.stop()
+
+        for number, (_, mine) in enumerate(pairs):
+            loop.register(mine.fileno(), READ, lambda mask, n=number: hear(n))
+        pairs[0][0].send(b"x")
+        loop.run()
     # The first look finds one, the pause before the second gathers the two that come meanwhile.
-    assert [(n, look) for n, look, _ in heard] == [(0, 1), (1, 2), (2, 2)]
-    assert loop.slept > 0.25
-    for pair in pairs:
-        for sock in pair:
-            sock.close()
+    assert heard == [(0, 1), (1, 2), (2, 2)]
+    assert loop.slept > 0.9
 
 
 def test_no_pause_makes_a_timer_late_or_keeps_what_is_to_be_called_soon(loop):
