@@ -15,6 +15,8 @@ from fleetpush.deploy.planning.processor import measure
 from fleetpush.deploy.planning.racks import crossing
 from fleetpush.deploy.source import layout_of
 from fleetpush.deploy.topology import choose_topology
+from fleetpush.errors import InputError
+from fleetpush.swarm.manifest import BLOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,12 +73,13 @@ def make_plan(
     """What ``deploy`` would do with ``options``. Connects to nobody, reads no content, changes nothing.
 
     ``cpu`` is what one agent can move; None measures it here, 0 leaves it out. Raises InputError and
-    UsageError as ``deploy`` does before it touches a host.
+    UsageError as ``deploy`` does before it touches a host, and InputError for chunks larger than the content.
     """
     topology = choose_topology(options.topology, options.tree_fanout, options.discovery)
     refuse_here(options, "plan")
     places = choose(options, warn)
     layout, notes = layout_of(options.sources, options.chunk_size, len(places), options.exclude)
+    _refuse_beyond(layout, options.chunk_size)
     processor = _measured(options, warn) if cpu is None else None
     given = replace(given, bwlimit=options.bwlimit, host_bwlimit=options.host_bwlimit)
     network = network_of(places, given, cpu=_cpu_rate(cpu, processor))
@@ -97,6 +100,15 @@ def make_plan(
         blind=blind(topology, network, content, options.tree_fanout),
         connect_s=connecting(len(places), options.ssh.forks),
     )
+
+
+def _refuse_beyond(layout: Manifest, wanted: int | None) -> None:
+    """A deploy puts up with it, for what a nightly push finds may be small; who plans should learn of it."""
+    if wanted is not None and layout.chunk_size > max(-(-layout.size // BLOCK), 1) * BLOCK:
+        raise InputError(
+            f"a chunk size of {wanted} bytes, and the content has {layout.size} in all."
+            " Give a smaller --chunk-size, or leave it out"
+        )
 
 
 def _measured(options: DeployOptions, warn: Callable[[str], None]) -> Processor | None:

@@ -36,8 +36,15 @@ def desk(tmp_path, monkeypatch):
     return plan
 
 
-@pytest.mark.parametrize("size", [0, 1, 64 * KIB, 100 * MIB + 7])
-@pytest.mark.parametrize("chunk_size", [None, 64 * KIB, MIB, 70_000, 1024 * MIB])
+@pytest.mark.parametrize(
+    ("size", "chunk_size"),
+    [
+        *[(size, None) for size in (0, 1, 64 * KIB, 100 * MIB + 7)],
+        *[(size, 64 * KIB) for size in (0, 1, 64 * KIB, 100 * MIB + 7)],
+        *[(100 * MIB + 7, chunk_size) for chunk_size in (70_000, MIB, 100 * MIB + 64 * KIB)],
+        (64 * KIB + 1, 128 * KIB),
+    ],
+)
 def test_chunks_are_those_that_deploy_would_make(desk, tmp_path, size, chunk_size):
     plan = desk("'n[1-9]': {}", size=size, chunk_size=chunk_size)
     source = make_manifest(
@@ -178,6 +185,9 @@ def test_a_plan_reads_no_content_and_leaves_nothing(desk, tmp_path):
         ("a: {}", {"inventories": ("gone.yaml",)}, "gone.yaml"),
         ("a: {}", {"limit": "web*"}, "matches no host"),
         ("a: {}", {"chunk_size": 2 << 30}, "a chunk size of"),
+        ("a: {}", {"chunk_size": MIB + 1}, "1048577 bytes, and the content has 1048576 in all"),
+        ("a: {}", {"chunk_size": 128 * KIB, "size": 64 * KIB}, "the content has 65536 in all"),
+        ("a: {}", {"chunk_size": 128 * KIB, "size": 0}, "Give a smaller --chunk-size"),
         ("a: {}", {"dest": "/srv/{{ nowhere }}/x"}, "'nowhere'"),
         ("a: {fleetpush_rack: [r1]}", {}, "^a: fleetpush_rack must be a string"),
         ("a: {fleetpush_uplink: 0}", {}, "^a: fleetpush_uplink must be a rate"),
