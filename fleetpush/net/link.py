@@ -47,6 +47,9 @@ READ_BUFFER = 256 * 1024
 RECORD = 16 * 1024
 """The most that TLS hands out in one call."""
 
+MUCH = 64 * 1024
+"""Bytes: where so many have gathered there are likely more, and what is left waits for a whole pause."""
+
 FEW, MANY = 4 * 1024, 32 * 1024
 """How many of a block's bytes the kernel may wait for before it wakes us, if so many are to come: every
 packet costs a wake-up otherwise, and nothing can be done with a part. MANY fits any window."""
@@ -263,8 +266,8 @@ class Link:
                 if not count:
                     return filled, "it closed the link"
                 filled += count
-                if count < RECORD and is_tls and not self._pending():
-                    break  # most likely all there is; if not, the socket says so again
+                if count < RECORD and is_tls and filled < MUCH and not self._pending():
+                    break  # most likely all there is; if not, the socket says so again, after a pause
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError):
             pass
         except ssl.SSLEOFError:

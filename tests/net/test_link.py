@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import random
 import socket
+import sys
+import termios
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleetpush.net.link import Link
+from fleetpush.net.link import MUCH, READ_BUFFER, Link
 from fleetpush.net.loop import READ
 from fleetpush.net.tls import Contexts
 from fleetpush.swarm.manifest import BLOCK
@@ -173,3 +176,33 @@ def test_a_link_that_ends_within_a_block_is_closed_at_once(line_of, encrypt):
     line.near.want_write()
     line.rig.until(lambda: bool(line.other.reason))
     assert not line.other.heard
+
+
+def waiting(sock: socket.socket) -> int:
+    """Bytes that have come and nobody has read."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+@pytest.mark.parametrize("encrypt", [True, False])
+def test_all_that_gathered_in_a_pause_is_read_in_one_go(line_of, encrypt, monkeypatch):
+    """Were it one block a time, each would cost a whole pause, and the line would stand still."""
+    line = line_of(encrypt=encrypt, sizes=lambda: BLOCK)
+    line.far._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    line.far.pause_reading(0.0)
+    # In TLS each ends in a record that is not full, as the last one to come would.
+    blocks = [random.Random(seed).randbytes(BLOCK) for seed in range(3)]
+    assert MUCH <= sum(map(len, blocks[1:])) < READ_BUFFER
+    line.one.blocks = list(blocks)
+    line.near.want_write()
+    line.rig.until(lambda: waiting(line.far._sock) >= 3 * BLOCK)
+    turns, received = [], End.received
+
+    def counted(end, link, frames, size):
+        turns.append((end, len(frames)))
+        received(end, link, frames, size)
+
+    monkeypatch.setattr(End, "received", counted)
+    line.far.resume_reading()
+    line.rig.until(lambda: len(line.other.blocks_heard) == 3)
+    assert turns == [(line.other, 3)]
+    assert line.other.blocks_heard == blocks
