@@ -41,6 +41,9 @@ REMEMBERED = 0.95
 """The line's best rate counts so much of itself a ``SAMPLE`` later: what leaves an idle line says nothing of
 what it could carry, and what a line carried long ago little."""
 
+REMEMBERED_LONG = 0.995
+"""The same for telling how long anything can wait: a slow neighbour may leave the line idle for seconds."""
+
 PAUSED = 32 * 1024, 96 * 1024
 """Bytes that the line carries away in the shortest and in the longest pause: a fast line has none that is
 worth it, and on a slow one nothing waits for longer than a block or two take."""
@@ -55,12 +58,41 @@ SOONEST, LATEST = 0.001, 0.02
 """Seconds from one look in vain to the next. On a fast line ``DEPTH`` of it carries it over the longest."""
 
 
+LONGEST_WAIT = 1.0
+"""Seconds, while the line's rate is not known."""
+
+
+class _Recent:
+    """What was sent on one link lately, by halves: what is older has left the line, and waits at the far end
+    of it, where nobody else's frames do."""
+
+    __slots__ = ("before", "now", "since")
+
+    def __init__(self, now: float) -> None:
+        self.since = now
+        self.now = self.before = 0
+
+    def add(self, count: int, now: float, longest: float) -> None:
+        self._turn(now, longest)
+        self.now += count
+
+    def count(self, now: float, longest: float) -> int:
+        """Bytes sent in the last ``longest`` seconds, or up to twice as long ago."""
+        self._turn(now, longest)
+        return self.now + self.before
+
+    def _turn(self, now: float, longest: float) -> None:
+        if now - self.since >= longest:
+            self.before = self.now if now - self.since < 2 * longest else 0
+            self.now, self.since = 0, now
+
+
 class Egress:
     """Of one peer, over all its links. ``limit``: bytes a second, None for no limit."""
 
     def __init__(self, limit: float | None) -> None:
         self._throttle = Throttle(limit)
-        self._ways: dict[Way, None] = {}
+        self._ways: dict[Way, _Recent] = {}
         """Those that may have something waiting."""
         self._sent = 0
         self._most = 0
@@ -70,6 +102,8 @@ class Egress:
         self._rate = 0.0
         self._best = 0.0
         """The rate of the line when it was busy last."""
+        self._usual = 0.0
+        """The same, as it was for some time."""
         self._dry_at = 0.0
         """When all that waits will have gone, at that rate."""
         self._holds = False
@@ -81,7 +115,10 @@ class Egress:
         self._throttle.spend(count)
         self._sent += count
         self._most += count
-        self._ways[way] = None
+        recent = self._ways.get(way)
+        if recent is None:
+            recent = self._ways[way] = _Recent(now)
+        recent.add(count, now, self._longest())
         if self._best:
             self._dry_at = max(self._dry_at, now) + count / self._best
 
@@ -110,7 +147,7 @@ class Egress:
             return self._look_at - now
         if self._most < LEAST or self._most < self._rate * DEPTH:
             return 0.0
-        waiting = self._most = self._waiting()
+        waiting = self._most = self._waiting(now)
         self._measure(now, self._sent - waiting)
         if self._best:
             self._dry_at = now + waiting / self._best
@@ -123,11 +160,15 @@ class Egress:
         self._look_at = now + wait
         return wait
 
-    def _waiting(self) -> int:
-        total = 0
-        for way in list(self._ways):
+    def _longest(self) -> float:
+        """Seconds for which anything can wait on this line, if it is this line that it waits for."""
+        return 2 * max(DEPTH, LEAST / self._usual) if self._usual else LONGEST_WAIT
+
+    def _waiting(self, now: float) -> int:
+        total, longest = 0, self._longest()
+        for way, recent in list(self._ways.items()):
             queued = way.queued()
-            total += queued
+            total += min(queued, recent.count(now, longest))
             if not queued:
                 del self._ways[way]
         return total
@@ -144,3 +185,4 @@ class Egress:
         if now > since:
             self._rate = (left - before) / (now - since)
             self._best = max(self._rate, REMEMBERED * self._best)
+            self._usual = max(self._rate, REMEMBERED_LONG * self._usual)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpush.net.egress import DEPTH, LEAST, LONGEST_PAUSE, PAUSED, Egress
+from fleetpush.net.egress import DEPTH, LEAST, LONGEST_PAUSE, LONGEST_WAIT, PAUSED, Egress
 from fleetpush.net.loop import SHORTEST
 from fleetpush.swarm.manifest import BLOCK
 
@@ -128,3 +128,71 @@ def test_a_limit_holds_whatever_the_line_carries(known: bool) -> None:
     assert given == pytest.approx(3.0 * limit, rel=0.05)
     egress.limit(2 * limit, line.now)
     assert feed(line, egress, 6.0) == pytest.approx(6.0 * limit, rel=0.05)
+
+
+class Elsewhere:
+    """A slow neighbour's link: what it has been given leaves this machine at ``rate`` bytes a second, since
+    the far end of the line takes no more."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.waits = 0.0
+
+    def queued(self) -> int:
+        return int(self.waits)
+
+
+def feed_both(line: Line, slow: Elsewhere, egress: Egress, until: float) -> int:
+    """As ``feed``, to eight neighbours in turn; one is ``slow``, and takes 1 MB beyond what it reads."""
+    given = turn = 0
+    while line.now < until:
+        before = line.now
+        delay = egress.delay(line.now)
+        if delay:
+            line.run(max(delay, TIMER))
+        else:
+            turn += 1
+            if turn % 8 == 0 and slow.waits + BLOCK <= 1e6:
+                egress.sent(slow, BLOCK, line.now)
+                slow.waits += BLOCK
+            else:
+                egress.sent(line, BLOCK, line.now)
+                line.take(BLOCK)
+                given += BLOCK
+            line.run(AT_WORK)
+        slow.waits = max(0.0, slow.waits - slow.rate * (line.now - before))
+    return given
+
+
+@pytest.mark.parametrize("rate", [1e6, 4e6, 10e6])
+def test_what_waits_for_a_slow_neighbour_alone_holds_up_nobody_else(rate: float) -> None:
+    line, slow, egress = Line(rate), Elsewhere(rate / 100), Egress(None)
+    feed(line, egress, 1.0)
+    feed_both(line, slow, egress, 6.0)
+    line.most = 0.0
+    assert feed_both(line, slow, egress, 9.0) >= 0.95 * 3.0 * rate
+    assert slow.waits > max(LEAST, 1.1 * rate * DEPTH), "more than all others may have"
+    assert line.most <= max(LEAST, 1.1 * rate * DEPTH) + BLOCK
+
+
+def test_who_reads_nothing_is_waited_for_only_as_long_as_a_line_may_take() -> None:
+    dead, egress = Elsewhere(0.0), Egress(None)
+    while not egress.delay(0.0):
+        egress.sent(dead, BLOCK, 0.0)
+        dead.waits += BLOCK
+    assert egress.delay(LONGEST_WAIT - 0.1) > 0.0, "it may be our line"
+    assert egress.delay(2 * LONGEST_WAIT + 0.1) == 0.0
+    assert dead.queued() >= LEAST
+
+
+def test_a_line_that_is_full_takes_nothing_for_anybody() -> None:
+    """Each link alone may have little waiting."""
+    ways, egress = [Elsewhere(0.0) for _ in range(8)], Egress(None)
+    given = 0
+    for step in range(200):
+        now = step / 1000
+        if not egress.delay(now):
+            egress.sent(ways[given % 8], BLOCK, now)
+            ways[given % 8].waits += BLOCK
+            given += 1
+    assert given * BLOCK <= LEAST + BLOCK
