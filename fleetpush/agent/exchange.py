@@ -21,7 +21,7 @@ from fleetpush.lean.system import os
 from fleetpush.net.node import Node
 from fleetpush.net.tls import Contexts
 from fleetpush.swarm import bitfield
-from fleetpush.swarm.events import ChunksHeld, ChunksInherited, Edge
+from fleetpush.swarm.events import ChunksHeld, ChunksInherited, Edge, Route
 from fleetpush.swarm.peer import Peer
 
 TYPE_CHECKING = False
@@ -208,7 +208,9 @@ class Exchange:
     def _announce(self, node: Node, message: dict[str, Any]) -> None:
         for e in message["edges"]:
             address = (e["address"][0], e["address"][1]) if e["address"] else None
-            edge = Edge(tuple(e["send"]), e["stripes"], e["local"], e["imports"])
+            down, up, trees = e["route"]
+            route = Route(tuple(down), tuple(up), trees)
+            edge = Edge(tuple(e["send"]), e["stripes"], e["local"], e["imports"], route)
             node.announce(e["peer"], edge, address, dial=e["dial"])
 
     def _part(self, node: Node, message: dict[str, Any]) -> None:
@@ -247,6 +249,9 @@ class Exchange:
         # When the first block of all was sent is what is wanted of this: not by who had nothing to send then.
         if self._had:
             self._control.say({"is": "began"})
+
+    def fell_behind(self, paces: dict[str, float], *, all: bool) -> None:
+        self._control.say({"is": "behind", "paces": paces, "all": all})
 
     def edge_failed(self, peer: str, reason: str) -> None:
         self._control.say({"is": "edge_failed", "peer": peer, "reason": reason})

@@ -6,7 +6,8 @@ from fleetpush.agent.chance import Chance
 from fleetpush.agent.store import HostStore
 from fleetpush.lean.suppress import suppress
 from fleetpush.swarm import bitfield
-from fleetpush.swarm.picker import HandOut, Push, Rarest
+from fleetpush.swarm.hand_out import HandOut
+from fleetpush.swarm.picker import Push, Rarest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fleetpush.deploy.member import ORIGIN
 from fleetpush.deploy.relay import WHY, Relays, no_peer_link
+from fleetpush.deploy.said import paces_in
 from fleetpush.swarm import bitfield, tracker
 from fleetpush.swarm.tracking import SETTLED_AFTER
 
@@ -68,6 +69,15 @@ class Conductor:
 
     def dial_failed(self, member: Member, other: str) -> None:
         self._handle(tracker.DialFailed(member.peer, other))
+
+    def fell_behind(self, member: Member, message: dict[str, Any]) -> None:
+        """Whom ``member`` has a route to or from does not keep up, as ``tracker.FellBehind`` has it."""
+        try:
+            paces = paces_in(message)
+        except (KeyError, ValueError) as error:
+            member.channel_broken(f"no word of who is slow ({error})")
+            return
+        self._handle(tracker.FellBehind(member.peer, paces, bool(message.get("all"))))
 
     def tick(self) -> None:
         """Wanted about once a second."""
@@ -139,6 +149,7 @@ class Conductor:
             "stripes": edge.stripes,
             "local": edge.local,
             "imports": edge.imports,
+            "route": (edge.route.down, edge.route.up, edge.route.trees),
             "address": address,
             "dial": dial,
         }

@@ -83,6 +83,9 @@ class ContactList:
         """Among themselves, peers choose another."""
         self._rescue.dial_failed(member.peer, other)
 
+    def fell_behind(self, member: Member, message: dict[str, Any]) -> None:
+        """Nobody is fed by a route."""
+
     def tick(self) -> None:
         """Wanted about once a second."""
         self._rescue.tick(self._loop.time())

@@ -85,6 +85,7 @@ class Run:
             "ready": self._ready,
             "progress": self._progressed,
             "edge_failed": self._edge_failed,
+            "behind": self._fell_behind,
             "owns": self._owns,
             "complete": self._complete,
             "verified": self._verified,
@@ -293,6 +294,10 @@ class Run:
     def _edge_failed(self, member: Member, message: dict[str, Any]) -> None:
         if self._conductor is not None and isinstance(message.get("peer"), str):
             self._conductor.dial_failed(member, message["peer"])
+
+    def _fell_behind(self, member: Member, message: dict[str, Any]) -> None:
+        if self._conductor is not None:
+            self._conductor.fell_behind(member, message)
 
     def _verified(self, member: Member, message: dict[str, Any]) -> None:
         wanted = self._source.manifest.digest.hex() if self._source else ""

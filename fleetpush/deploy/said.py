@@ -20,7 +20,7 @@ REPORTS_A_SECOND = 400
 
 KINDS = (
     *("hello", "reading", "note", "ready", "progress", "began", "complete", "verified"),
-    *("activated", "kept", "failed", "dropped", "edge_failed", "owns", "beat", "bye"),
+    *("activated", "kept", "failed", "dropped", "edge_failed", "behind", "owns", "beat", "bye"),
 )
 """Whatever an agent that takes part in an exchange has to say."""
 
@@ -72,6 +72,19 @@ def text_in(message: dict[str, Any], key: str) -> str:
 def sentence_in(message: dict[str, Any], key: str, most: int = LONGEST) -> str:
     """The same, cut to ``most`` letters, and such as every file and database takes."""
     return text_in(message, key)[:most].encode("utf-8", "backslashreplace").decode()
+
+
+def paces_in(message: dict[str, Any]) -> dict[str, float]:
+    """Which neighbours do not keep up with an agent, and the share of its due that each takes. Raises
+    ValueError."""
+    paces = message["paces"]
+    if not isinstance(paces, dict) or not all(_is_share(value) for value in paces.values()):
+        raise ValueError("how others keep up is no shares")
+    return paces
+
+
+def _is_share(value: Any) -> bool:  # noqa: ANN401 - anything may come
+    return type(value) in (int, float) and 0 <= value <= 1
 
 
 def address_in(message: dict[str, Any], key: str) -> str:

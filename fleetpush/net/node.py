@@ -159,6 +159,9 @@ class Node:
         if isinstance(effect, events.Completed):
             self._watcher.completed()
             return
+        if isinstance(effect, events.Behind):
+            self._watcher.fell_behind(effect.paces, all=effect.all)
+            return
         session = self.edges.sessions.get(effect.peer)
         if session is None or session.control is None:
             return

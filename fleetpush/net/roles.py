@@ -29,6 +29,9 @@ if TYPE_CHECKING:
         def began(self) -> None:
             """The first block goes out."""
 
+        def fell_behind(self, paces: dict[str, float], *, all: bool) -> None:
+            """As ``events.Behind``."""
+
         def edge_failed(self, peer: str, reason: str) -> None: ...
 
         def peer_dropped(self, peer: str, reason: str) -> None: ...

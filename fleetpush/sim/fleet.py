@@ -17,9 +17,10 @@ from fleetpush.sim.machine import NEVER, Machine, Rack
 from fleetpush.sim.scenario import Draw
 from fleetpush.sim.transport import Transport
 from fleetpush.swarm import bitfield, events, tracker
+from fleetpush.swarm.hand_out import HandOut
 from fleetpush.swarm.manifest import BLOCK, DIGEST, File, Manifest
 from fleetpush.swarm.peer import Peer
-from fleetpush.swarm.picker import HandOut, Push, Rarest
+from fleetpush.swarm.picker import Push, Rarest
 from fleetpush.swarm.plan import plan_for, shape_of
 from fleetpush.swarm.plan.shares import Shares
 from fleetpush.swarm.tracking import SETTLED_AFTER
@@ -248,6 +249,10 @@ class Fleet:
             there = self.clock.now + self.scenario.latency
             self.clock.at(there, self.tell_tracker, tracker.Finished(machine.name))
             self._expect_one_less(machine)
+            return
+        if isinstance(effect, events.Behind):
+            word = tracker.FellBehind(machine.name, effect.paces, effect.all)
+            self.clock.at(self.clock.now + self.scenario.latency, self.tell_tracker, word)
             return
         way = machine.ways.get(effect.peer)
         if way is None:

@@ -11,15 +11,29 @@ if TYPE_CHECKING:
     from fleetpush.swarm.wire import Frame
 
 
+class Route(Record):
+    """Of ``trees`` (chunk modulo ``trees``): those in which the neighbour is our child, or our parent."""
+
+    __slots__ = ("down", "up", "trees")
+
+    def __init__(self, down: tuple[int, ...], up: tuple[int, ...], trees: int) -> None:
+        self.down = down
+        self.up = up
+        self.trees = trees
+
+
+NO_ROUTE = Route((), (), 1)
+
+
 class Edge(Record):
     """What may flow to one neighbour: of ``stripes`` stripes (chunk modulo ``stripes``), those in ``send``.
 
     A mesh edge inside a rack is ``send=(0,), stripes=1`` on both sides; a tree's child sends nothing upwards.
     ``local``: the neighbour is in this peer's rack. ``imports``: what comes over the edge is for the rack,
-    which a neighbour inside would pass on if it had it.
+    which a neighbour inside would pass on if it had it. ``route``: what goes over it while all is well.
     """
 
-    __slots__ = ("send", "stripes", "local", "imports")
+    __slots__ = ("send", "stripes", "local", "imports", "route")
 
     def __init__(
         self,
@@ -27,11 +41,13 @@ class Edge(Record):
         stripes: int = 1,
         local: bool = True,
         imports: bool = False,
+        route: Route = NO_ROUTE,
     ) -> None:
         self.send = send
         self.stripes = stripes
         self.local = local
         self.imports = imports
+        self.route = route
 
 
 class LinkUp(Record):
@@ -220,6 +236,17 @@ class DropPeer(Record):
         self.reason = reason
 
 
+class Behind(Record):
+    """Neighbours that are fed by their routes do not keep up; what share of its due each takes, 0 to 1.
+    ``all``: nor does any other."""
+
+    __slots__ = ("paces", "all")
+
+    def __init__(self, paces: dict[str, float], all: bool) -> None:
+        self.paces = paces
+        self.all = all
+
+
 class Completed(Record):
     """Every chunk is on disk."""
 
@@ -227,4 +254,4 @@ class Completed(Record):
 
 
 if TYPE_CHECKING:
-    Effect = Union[Send, StartSend, SendLeaves, StopSend, DropPeer, Completed]
+    Effect = Union[Send, StartSend, SendLeaves, StopSend, DropPeer, Behind, Completed]

@@ -30,12 +30,14 @@ RECENT = 16
 
 class Inbound:
     """One chunk that one neighbour is sending us, or has been told it may send. ``slow``: as the one before,
-    or it is late itself; ``begun``: some of it came."""
+    or it is late itself; ``begun``: some of it came; ``ahead``: it was promised before its turn came, and its
+    time counts from there on."""
 
-    __slots__ = ("begun", "chunk", "peer", "progress_at", "since", "slow")
+    __slots__ = ("ahead", "begun", "chunk", "peer", "progress_at", "since", "slow")
 
-    def __init__(self, chunk: int, peer: str, now: float, *, slow: bool) -> None:
+    def __init__(self, chunk: int, peer: str, now: float, *, slow: bool, ahead: bool) -> None:
         self.slow = slow
+        self.ahead = ahead
         self.chunk = chunk
         self.peer = peer
         self.since = now
@@ -44,13 +46,11 @@ class Inbound:
 
 
 class Reservations:
-    """What is on its way to us. A chunk normally has one source, in the endgame two. ``ahead``: it is
-    promised long before its turn comes, and its time counts from there on."""
+    """What is on its way to us. A chunk normally has one source, in the endgame two."""
 
-    def __init__(self, limit: int, *, ahead: bool = False) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = limit
         """R: inbound chunks at once."""
-        self._ahead = ahead
         self.mask = 0
         self._fed_at: dict[str, float] = {}
         """When something last came from each."""
@@ -83,9 +83,15 @@ class Reservations:
     def from_peer(self, peer: str) -> list[int]:
         return list(self._promised.get(peer, ()))
 
-    def reserve(self, chunk: int, peer: str, now: float, *, slow: bool = False) -> None:
+    def unbegun(self, peer: str) -> list[Inbound]:
+        """What ``peer`` promised ahead, and nothing of it has come."""
+        return [i for i in self._promised.get(peer, {}).values() if i.ahead and not i.begun]
+
+    def reserve(
+        self, chunk: int, peer: str, now: float, *, slow: bool = False, ahead: bool = False
+    ) -> None:
         """``peer`` is no source of ``chunk`` yet."""
-        inbound = Inbound(chunk, peer, now, slow=slow)
+        inbound = Inbound(chunk, peer, now, slow=slow, ahead=ahead)
         self._sources.setdefault(chunk, {})[peer] = inbound
         self._promised.setdefault(peer, {})[chunk] = inbound
         self._count += 1
@@ -120,13 +126,13 @@ class Reservations:
 
     def _begin(self, inbound: Inbound) -> None:
         """The first of it came: its turn was when the last of another chunk did."""
-        if self._ahead and not inbound.begun:
+        if inbound.ahead and not inbound.begun:
             inbound.since = max(inbound.since, self._fed_at.get(inbound.peer, 0.0))
         inbound.begun = True
 
     def _has_turn(self, inbound: Inbound) -> bool:
         """Whether it is its own source's fault that it is not here."""
-        return inbound.begun or not self._ahead
+        return inbound.begun or not inbound.ahead
 
     def _is_late(self, inbound: Inbound, limit: float) -> bool:
         return inbound.slow or (inbound.since <= limit and self._has_turn(inbound))
@@ -166,14 +172,16 @@ class Reservations:
         else is missing."""
         if not self._recent:
             return inf
-        if at_end and not self._ahead:  # else it may wait for its source's own source
+        if at_end:
             return max(MIN_LATE_AT_END, self.usual)
         return max(MIN_LATE, LATE_CHUNK_TIMES * self._brisk)
 
     def late(self, now: float, *, at_end: bool = False) -> list[Inbound]:
         """Those that take so long, and those that can be expected to."""
-        limit = now - self.late_after(at_end=at_end)
-        return [i for i in self if self._is_late(i, limit)]
+        limit = now - self.late_after()
+        # What was promised ahead may wait for its source's own source.
+        hasty = now - self.late_after(at_end=True) if at_end else limit
+        return [i for i in self if self._is_late(i, limit if i.ahead else hasty)]
 
     def stall_after(self) -> float:
         return max(MIN_STALL, STALL_CHUNK_TIMES * self.chunk_time())

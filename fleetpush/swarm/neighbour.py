@@ -13,9 +13,10 @@ class Neighbour:
     """Masks are sets of chunks (see ``bitfield``)."""
 
     __slots__ = (
-        "asked", "broken", "count", "credit", "distrusted_until", "edge", "ending", "flooded", "flow",
-        "frames", "frugal", "gave", "greeted", "has", "held", "id", "local", "met", "moved_at",
-        "offered", "offered_at", "refused", "sending", "sent", "since", "started", "stuck", "told", "took",
+        "asked", "brings", "broken", "count", "credit", "distrusted_until", "edge", "ending", "flooded",
+        "flow", "frames", "front", "frugal", "gave", "greeted", "has", "held", "id", "local", "met",
+        "moved_at", "offered", "offered_at", "pace", "refused", "route", "sending", "sent", "since",
+        "started", "stuck", "told", "took",
     )  # fmt: skip
 
     def __init__(self, peer: str, edge: Edge, chunks: int, now: float = 0.0) -> None:
@@ -70,11 +71,15 @@ class Neighbour:
     def set_edge(self, edge: Edge, chunks: int) -> None:
         self.edge = edge
         self.local = edge.local
-        if len(edge.send) == edge.stripes:
-            self.flow = bitfield.full(chunks)
-        else:
-            stripes = (range(first, chunks, edge.stripes) for first in edge.send)
-            self.flow = bitfield.of(chunk for stripe in stripes for chunk in stripe)
+        self.flow = _striped(edge.send, edge.stripes, chunks)
+        self.route = _striped(edge.route.down, edge.route.trees, chunks)
+        """What it gets from us, as its parent, before anything else."""
+        self.brings = _striped(edge.route.up, edge.route.trees, chunks)
+        """What comes from it, our parent."""
+        self.front = 0
+        """The next chunk after the last that it promised us as such."""
+        self.pace = 1.0
+        """What share of its due it takes from us as our child, as far as that is known."""
 
     @property
     def taken(self) -> int:
@@ -113,6 +118,12 @@ class Neighbour:
         for oldest in self.started.values():
             return now - oldest > limit
         return False
+
+
+def _striped(of: tuple[int, ...], stripes: int, chunks: int) -> int:
+    if len(of) == stripes:
+        return bitfield.full(chunks)
+    return bitfield.of(chunk for first in of for chunk in range(first, chunks, stripes))
 
 
 class Availability:

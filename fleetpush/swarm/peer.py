@@ -12,6 +12,7 @@ at ``wakeup``. It asks ``expects`` before it lets a block reach the store.
 from __future__ import annotations
 
 from fleetpush.swarm import bitfield, events, wire
+from fleetpush.swarm.lag import Lag
 from fleetpush.swarm.neighbour import Neighbour
 from fleetpush.swarm.receiving import Receiver
 from fleetpush.swarm.sending import Sender
@@ -85,7 +86,8 @@ class Peer:
         )
         self._hello = wire.Hello(wire.VERSION, run, manifest.digest, frugal)
         self._blocks_in = manifest.blocks_in
-        self._sender = Sender(self.state, policy)
+        self._lag = Lag()
+        self._sender = Sender(self.state, policy, self._lag)
         self._receiver = Receiver(self.state, 0 if frugal else credit)
         self._frugal = frugal
         self._flush_at: float | None = None
@@ -179,6 +181,7 @@ class Peer:
         self._forget(event.peer, now)
         n = state.neighbours[event.peer] = Neighbour(event.peer, event.edge, state.chunks, now)
         n.told = state.have
+        state.find_routes()
         state.send(event.peer, self._hello)
         state.send(event.peer, wire.Bitfield(bitfield.to_bytes(state.have, state.chunks)))
         if not self._frugal:
@@ -188,7 +191,10 @@ class Peer:
         n = self.state.neighbours.get(event.peer)
         if n is not None:
             n.set_edge(event.edge, self.state.chunks)
-            self._sender.fill_slots()
+            self.state.find_routes()
+            for chunk in self._receiver.rerouted(n, now):
+                self._sender.withdraw(chunk)
+            self._sender.rerouted(n)
 
     def _link_down(self, event: events.LinkDown, now: float) -> None:
         self._forget(event.peer, now)
@@ -198,6 +204,7 @@ class Peer:
         n = self.state.neighbours.pop(peer, None)
         if n is None:
             return
+        self.state.find_routes()
         self.state.availability.remove(n.has)
         self._sender.lost(n)
         for chunk in self._receiver.lost(peer, now):
@@ -273,8 +280,9 @@ class Peer:
         self._sender.has_now(n, bitfield.of(frame.chunks))
 
     def _offer_in(self, n: Neighbour, frame: wire.Offer, now: float) -> None:
+        coming = self.state.coming
         self._receiver.offered(n, frame, now)
-        if self.state.ahead:
+        if self.state.coming != coming:
             self._sender.fill_slots()
 
     def _stop_in(self, n: Neighbour, frame: wire.Stop, now: float) -> None:
@@ -288,6 +296,7 @@ class Peer:
         self._receiver.stored(event, now)
         self._sender.begun(event.chunk)
         if event.whole:
+            self._lag.look(self.state)
             if self.state.complete:
                 self._flush()
                 self.state.out.append(events.Completed())
@@ -346,12 +355,13 @@ class Peer:
         """Raises AssertionError when the state contradicts itself; tests and simulations call it."""
         state, inbound = self.state, self._receiver.inbound
         assert not state.partial & state.have
+        assert not state.coming & (state.have | state.partial)
         assert not inbound.mask & state.have
         assert state.have | state.every == state.every
         for source in inbound:
             assert source.peer in state.neighbours
         for n in state.neighbours.values():
-            assert not n.sending & ~(state.have | state.partial), "sends what it does not have"
+            assert not n.sending & ~state.mine, "sends what it does not have"
             assert not n.ending & ~n.sending
             assert not n.offered & n.sending
             assert bool(n.held) == bool(n.offered)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from fleetpush.swarm import bitfield, wire
+from fleetpush.swarm.awaited import Awaited
 from fleetpush.swarm.inbound import Reservations
 
 TYPE_CHECKING = False
@@ -19,6 +20,9 @@ DISTRUST = 0.5
 """Seconds, doubled each time: who let us wait in vain so many times in a row is dropped, and is not heard for
 so long before that."""
 
+PROMISED = 16
+"""Bundles that may be on their way here by one route: it is the parent that knows how much has to be."""
+
 IDLE_CHECK = 0.5
 """Seconds between looks at a download that does not progress."""
 
@@ -27,7 +31,8 @@ class Receiver:
     """Accepts what there is room for, gives credit when room comes free, asks when nothing comes."""
 
     def __init__(self, state: State, credit: int) -> None:
-        self.inbound = Reservations(credit, ahead=state.ahead)
+        self.inbound = Reservations(credit)
+        self._awaited = Awaited(state, self.inbound)
         self.check_at: float | None = None
         """When to look whether anything comes; None when complete or not begun."""
         self._state = state
@@ -56,6 +61,18 @@ class Receiver:
         self._give_credit(now)
         return gone
 
+    def rerouted(self, n: Neighbour, now: float) -> list[int]:
+        """The plan gave the edge to ``n`` another flow: what it was to bring by its route and has not begun
+        may come from somebody else. Returns the chunks that are not coming in any more."""
+        gone = []
+        for inbound in self.inbound.unbegun(n.id):
+            if not n.brings >> inbound.chunk & 1:
+                self._state.send(n.id, wire.Cancel(inbound.chunk))
+                if self._lose(inbound.chunk, n.id):
+                    gone.append(inbound.chunk)
+        self._give_credit(now)
+        return gone
+
     # -- frames
 
     def offered(self, n: Neighbour, frame: wire.Offer, now: float) -> None:
@@ -71,7 +88,7 @@ class Receiver:
             if not self._is_wanted(n, chunk, blocks, now):
                 refused = chunk
                 continue
-            if not self._has_room(n, now) or self._is_doubtful(n, now) or self._has_its_share(n):
+            if not self._may_come(n, chunk, now):
                 refused, why = chunk, wire.BUSY
                 self._owed[n.id] = None
                 break
@@ -83,7 +100,18 @@ class Receiver:
         if had:
             state.tell_news(n)  # unless a HAVE that says so is on its way
         if left and refused >= 0:
+            if why == wire.INFLIGHT and not self._awaited.may_offer(n, now):
+                why = wire.BUSY  # until it has what no route brings
+                self._owed[n.id] = None
             state.send(n.id, wire.Decline(refused, why))
+
+    def _may_come(self, n: Neighbour, chunk: int, now: float) -> bool:
+        """Whether there is room for ``chunk`` from ``n``."""
+        if n.brings >> chunk & 1:
+            return len(self.inbound.from_peer(n.id)) < PROMISED * self._state.bundle
+        return (
+            self._has_room(n, now) and not self._is_doubtful(n, now) and not self._has_its_share(n)
+        )
 
     def _has_room(self, n: Neighbour, now: float) -> bool:
         """Whether there is room for something from ``n``. One that has never given anything finds some where
@@ -113,8 +141,10 @@ class Receiver:
             return False
         if n.edge.imports and self._is_near(chunk):
             return False
+        if self._awaited.comes(n, chunk, now):
+            return False
         # Whoever has no more of it than we do may be waiting for it in a circle that ends with us.
-        return self._state.ahead or blocks > self._state.progress(chunk)
+        return self._awaited.may_promise(n, chunk) or blocks > self._state.progress(chunk)
 
     def _take(self, n: Neighbour, chunk: int, blocks: int) -> None:
         """Accepts ``chunk``, or asks first which of its blocks are here."""
@@ -133,12 +163,14 @@ class Receiver:
         if not self.asked(peer, chunk):
             return  # it was given up before this was heard
         state, blocks = self._state, self._asked.pop((peer, chunk))
-        if blocks is not None and not state.ahead and blocks <= state.progress(chunk):
+        ahead = self._awaited.may_promise(state.neighbours[peer], chunk)
+        if blocks is not None and not ahead and blocks <= state.progress(chunk):
             self._lose(chunk, peer)  # see ``offered``
             state.send(peer, wire.Decline(chunk, wire.INFLIGHT))
             return
         if state.progress(chunk):
             state.partial |= 1 << chunk
+            state.coming &= ~(1 << chunk)
         answer = wire.Want if blocks is None else wire.Accept
         state.send(peer, answer(*self._lacking(chunk)))
 
@@ -163,10 +195,12 @@ class Receiver:
         if sender is not None:
             sender.broken = 0
         if not event.whole:
+            state.coming &= ~bit
             if not self.inbound.progressed(event.chunk, event.peer, now):
                 state.partial |= bit
             return
         state.partial &= ~bit
+        state.coming &= ~bit
         state.have |= bit
         idle = self.inbound.idle_sources(event.chunk, now)
         others, took = self.inbound.finish(event.chunk, event.peer, now)
@@ -174,10 +208,13 @@ class Receiver:
         for other in others:
             self._asked.pop((other, event.chunk), None)
             state.send(other, wire.Cancel(event.chunk))
-            if other in idle and not state.ahead:
-                self._broke(state.neighbours[other], now)
+            late = state.neighbours[other]
+            if other in idle and not self._awaited.may_promise(late, event.chunk):
+                self._broke(late, now)
         if sender is not None:
             sender.gave = took
+            if sender.frugal and not sender.brings & bit:
+                state.strays |= bit
         if state.complete:
             self.check_at = None
         elif self.check_at is not None and not state.every & ~state.have & ~self.inbound.mask:
@@ -201,6 +238,7 @@ class Receiver:
         for inbound in found.values():
             inbound.slow = True
         self._state.partial &= ~bitfield.of(found)
+        self._state.coming &= ~bitfield.of(found)
         self._offer_anew(list(found.values()))
         return list(found)
 
@@ -276,9 +314,15 @@ class Receiver:
 
     def _reserve(self, n: Neighbour, chunk: int, now: float) -> None:
         slow = n.gave > self.inbound.late_after()
-        self.inbound.reserve(chunk, n.id, now, slow=slow)
-        if (self._state.ahead or self._state.progress(chunk)) and not slow:
+        ahead = self._awaited.may_promise(n, chunk)
+        self._awaited.promised(n, chunk)
+        self.inbound.reserve(chunk, n.id, now, slow=slow, ahead=ahead)
+        if slow:
+            return
+        if self._state.progress(chunk):
             self._state.partial |= 1 << chunk
+        elif ahead:
+            self._state.coming |= 1 << chunk
 
     def _lose(self, chunk: int, peer: str) -> bool:
         """``peer`` will not send the rest of ``chunk``; True if then nobody does."""
@@ -286,16 +330,20 @@ class Receiver:
         if not self.inbound.release(chunk, peer) or self.inbound.mask >> chunk & 1:
             return False
         self._state.partial &= ~(1 << chunk)
+        self._state.coming &= ~(1 << chunk)
         return True
 
     def _give_credit(self, now: float) -> None:
         """Room came free: tell as many of those we turned away as can use it, and one more."""
+        state = self._state
+        if state.complete or not self._owed:
+            return
         room = self.inbound.room(now)
-        if room and not self._state.complete:
-            for peer in list(self._owed)[: -(-room // self._state.bundle) + 1]:
+        if room:
+            for peer in self._awaited.useful(self._owed, now)[: -(-room // state.bundle) + 1]:
                 self._credit(peer)
-        elif self._owed and not self._state.complete:
-            owed = [n for n in self._state.neighbours.values() if n.id in self._owed]
+        else:
+            owed = [n for n in state.neighbours.values() if n.id in self._owed]
             untried = next((n for n in owed if self._has_room(n, now)), None)
             if untried is not None:
                 self._credit(untried.id)

@@ -8,6 +8,7 @@ from fleetpush.swarm.pace import Pace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from fleetpush.swarm.lag import Lag
     from fleetpush.swarm.neighbour import Neighbour
     from fleetpush.swarm.picker import Policy
     from fleetpush.swarm.state import State
@@ -37,20 +38,21 @@ RECENT = 16
 class Sender:
     """Whom to offer what is the ``policy``'s; the protocol of it is here."""
 
-    def __init__(self, state: State, policy: Policy) -> None:
+    def __init__(self, state: State, policy: Policy, lag: Lag) -> None:
         self.check_at: float | None = None
         """When to look for neighbours that are stuck."""
         self._state = state
         self._policy = policy
         self._recent: list[float] = []
         self._pace = Pace(state.slots, state.bundle)
+        self._lag = lag
         self._owed: dict[int, dict[str, None]] = {}
         """Who asked for the leaves of a chunk of which nothing is here yet."""
 
     def fill_slots(self) -> None:
         """Offers as long as an upload slot is free and somebody wants something."""
         state = self._state
-        mine, used, anyone = state.have | state.partial, 0, False
+        mine, used, anyone = state.mine, 0, False
         late_after = state.late_after
         for n in state.neighbours.values():
             if n.started:
@@ -83,9 +85,15 @@ class Sender:
 
     def lost(self, n: Neighbour) -> None:
         """The link to ``n`` went down (it is no neighbour any more)."""
+        self._lag.forget(n.id)
         for chunk in bitfield.chunks(n.sending):
             self._state.out.append(StopSend(n.id, chunk))
         self._policy.lost(self._state, n)
+
+    def rerouted(self, n: Neighbour) -> None:
+        """The plan gave the edge to ``n`` another flow."""
+        self._lag.forget(n.id)
+        self.fill_slots()
 
     def held(self, mask: int) -> None:
         self._policy.held(mask)
@@ -120,7 +128,7 @@ class Sender:
         self._answered(n)
         offered = n.offered & bit
         n.take(bit)
-        if (state.have | state.partial) & bit:
+        if state.mine & bit:
             n.asked |= offered
             if state.have & bit or state.progress(frame.chunk):
                 state.out.append(SendLeaves(n.id, frame.chunk))
@@ -155,7 +163,7 @@ class Sender:
         self._moved(n)
         if n.sending & bit:
             return
-        if (state.have | state.partial) & bit and bitfield.count(n.sending) <= state.slots:
+        if state.mine & bit and bitfield.count(n.sending) <= state.slots:
             self._policy.asked(n, frame.chunk)
             self._start(n, frame)
         else:
@@ -214,6 +222,8 @@ class Sender:
             # Until its HAVE comes it would look as if it still lacked the chunk. Its slot has been free
             # since the last block began to go out: nothing new can be offered now.
             n.refused |= bit
+            if n.route:
+                self._lag.look(self._state)
 
     def _start(self, n: Neighbour, wanted: wire.Accept | wire.Want) -> None:
         n.sending |= 1 << wanted.chunk
@@ -250,6 +260,7 @@ class Sender:
                 if not n.stuck and state.now - n.moved_at >= limit:
                     n.stuck = True
                     n.credit = False
+        self._lag.look(state)
         if self._policy.look(state):
             self._check_later()
         self.fill_slots()

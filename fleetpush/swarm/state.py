@@ -37,7 +37,11 @@ class State:
         self.every = bitfield.full(chunks)
         self.have = have
         self.partial = 0
-        """Chunks that are still arriving and have some blocks; with ``ahead``, none yet will do."""
+        """Chunks that are still arriving and have some blocks."""
+        self.coming = 0
+        """Chunks of which nothing is here yet, and which may be offered all the same."""
+        self.strays = 0
+        """Chunks that an origin gave us outside of their route: who is above us there has them from us."""
         self.slots = slots
         """u: uploads offered or under way at once."""
         self.bundle = bundle
@@ -54,7 +58,21 @@ class State:
         """When the event that is being handled happened."""
         self.availability = Availability()
         self.neighbours: dict[str, Neighbour] = {}
+        self.children: list[Neighbour] = []
+        self.parents: list[Neighbour] = []
+        """Those of the neighbours with a route from us, and to us."""
         self.out: list[Effect] = []
+
+    def find_routes(self) -> None:
+        """The neighbours, or their edges, are others now."""
+        around = self.neighbours.values()
+        self.children = [n for n in around if n.route]
+        self.parents = [n for n in around if n.brings]
+
+    @property
+    def mine(self) -> int:
+        """What may be offered to somebody."""
+        return self.have | self.partial | self.coming
 
     @property
     def complete(self) -> bool:

@@ -16,6 +16,7 @@ from fleetpush.swarm.tracking import (
     DialFailed,
     Effect,
     Event,
+    FellBehind,
     Finished,
     HandOver,
     Introduce,
@@ -57,6 +58,7 @@ __all__ = (
     "DialFailed",
     "Effect",
     "Event",
+    "FellBehind",
     "Finished",
     "HandOver",
     "Introduce",
@@ -118,7 +120,7 @@ class Tracker:
         self._dialed: dict[tuple[str, str], list[str]] = {}
         """Standing introductions: who was told to dial, in order of trial."""
         self._of: dict[str, dict[tuple[str, str], None]] = {}
-        """Their pairs by each peer of them: whoever leaves must not be looked for among all."""
+        """Their pairs by each peer of them."""
         self._held = 0
         """What hosts had when they joined."""
         self._torn = False
@@ -130,6 +132,7 @@ class Tracker:
             DialFailed: self._dial_failed,
             LinksCounted: self._links_counted,
             Finished: self._finished,
+            FellBehind: self._fell_behind,
             RelayFailed: self._relay_failed,
             Settled: self._settled,
             Tick: self._tick,
@@ -216,8 +219,8 @@ class Tracker:
     def _introduce(self, key: tuple[str, str], link: Link, dialer: str) -> None:
         a, b = key
         local = self._members[a].rack == self._members[b].rack
-        for peer, other, sends in ((a, b, link.a_sends), (b, a, link.b_sends)):
-            edge = Edge(sends, link.stripes, local, link.between_racks)
+        for peer, other in ((a, b), (b, a)):
+            edge = link.edge(first=peer == a, local=local)
             self._out.append(Introduce(peer, other, edge, dial=peer == dialer))
 
     def _dial(self, key: tuple[str, str], trials: list[str]) -> list[str]:
@@ -339,13 +342,17 @@ class Tracker:
             return
         self._dial(key, [peer, self._origin])
         self._announce(relayed=key)
-        sends, takes = (
-            (link.a_sends, link.b_sends) if key[0] == self._origin else (link.b_sends, link.a_sends)
-        )
+        sends, takes = link.a_sends, link.b_sends
+        if key[1] == self._origin:
+            sends, takes = takes, sends
         self._out.append(
             Introduce(peer, self._origin, Edge(takes, link.stripes, local=False), dial=False)
         )
         self._out.append(Relay(peer, Edge(sends, link.stripes, local=False)))
+
+    def _fell_behind(self, event: FellBehind, now: float) -> None:
+        self._plan.behind(event.peer, event.paces, all=event.all)
+        self._announce()
 
     def _relay_failed(self, event: RelayFailed, now: float) -> None:
         if event.peer in self._members:

@@ -43,6 +43,15 @@ class Finished(NamedTuple):
     peer: str
 
 
+class FellBehind(NamedTuple):
+    """Children that ``peer`` feeds by their routes do not keep up with it; what share of its due each takes,
+    0 to 1. ``all``: nor do its others."""
+
+    peer: str
+    paces: dict[str, float]
+    all: bool
+
+
 class RelayFailed(NamedTuple):
     """No channel through SSH to ``peer`` either."""
 
@@ -62,7 +71,9 @@ class Tick(NamedTuple):
     """Time has passed; wanted about once a second."""
 
 
-Event = Union[Joined, Left, DialFailed, LinksCounted, Finished, RelayFailed, Settled, Tick]
+Event = Union[
+    Joined, Left, DialFailed, LinksCounted, Finished, FellBehind, RelayFailed, Settled, Tick
+]
 
 
 class Introduce(NamedTuple):

@@ -130,6 +130,9 @@ class Member:
     def edge_failed(self, peer: str, reason: str) -> None:
         self.failed.append((peer, reason))
 
+    def fell_behind(self, paces, *, all):
+        """Nobody has a route here."""
+
     def peer_dropped(self, peer: str, reason: str) -> None:
         self.dropped.append((peer, reason))
 

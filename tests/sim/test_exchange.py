@@ -173,11 +173,25 @@ def test_slow_hosts_are_told_apart():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_slow_hosts_hardly_hold_up_the_others(seed):
-    scenario = Scenario(hosts=40, chunks=200, rate=3e6, seed=seed)
+@pytest.mark.parametrize("chunks", [200, 500], ids=["by offers", "by routes"])
+def test_slow_hosts_hardly_hold_up_the_others(chunks, seed):
+    scenario = Scenario(hosts=40, chunks=chunks, rate=3e6, seed=seed)
     usual = simulate(scenario)
     slowed = simulate(replace(scenario, slow=0.05, slowness=10.0))
     assert slowed.ratio_unslowed < usual.ratio + 0.08
+
+
+@pytest.mark.parametrize("hosts", [15, 60])
+def test_by_routes_a_chunk_waits_for_no_answer(hosts):
+    """On a way on which an offer and its answer take longer than a chunk."""
+    long_way = Scenario(hosts=hosts, chunks=500, blocks=3, rate=6.25e6, latency=0.04)
+    assert simulate(long_way).ratio < 1.03
+    assert simulate(replace(long_way, racks=2)).ratio > 1.05  # where there are none
+
+
+def test_hosts_of_many_speeds_do_as_without_routes():
+    scenario = Scenario(hosts=30, chunks=400, blocks=3, rate=6.25e6, slow=0.3, slowness=2.0)
+    assert simulate(scenario).ratio_unslowed < 1.15
 
 
 def test_a_rack_fetches_little_more_than_one_copy():

@@ -332,6 +332,10 @@ class Network:
             host.completed_at = self.now
             self.at(self.now + LATENCY, self._tell, tracker.Finished(host.name))
             return
+        if isinstance(effect, events.Behind):
+            word = tracker.FellBehind(host.name, effect.paces, effect.all)
+            self.at(self.now + 2 * LATENCY, self._tell, word)
+            return
         session = host.sessions.get(effect.peer)
         if session is None or session.link is None:
             return

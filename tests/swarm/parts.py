@@ -6,9 +6,10 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from fleetpush.swarm import events
+from fleetpush.swarm.hand_out import HandOut
 from fleetpush.swarm.manifest import BLOCK, File, Manifest
 from fleetpush.swarm.peer import Peer
-from fleetpush.swarm.picker import HandOut, Push, Rarest
+from fleetpush.swarm.picker import Push, Rarest
 from fleetpush.swarm.plan import Shape
 
 if TYPE_CHECKING:

@@ -88,9 +88,9 @@ def test_nobody_is_blamed_for_a_promise_that_another_keeps():
 
 
 def test_a_chunk_is_measured_from_its_turn_on():
-    coming = Reservations(16, ahead=True)
+    coming = Reservations(16)
     for chunk in (1, 2, 3):
-        coming.reserve(chunk, "p", 0.0)
+        coming.reserve(chunk, "p", 0.0, ahead=True)
     coming.progressed(1, "p", 5.0)
     coming.finish(1, "p", 5.1)
     assert not coming.stalled(5.5)
@@ -101,9 +101,9 @@ def test_a_chunk_is_measured_from_its_turn_on():
 
 
 def test_what_stops_in_the_middle_is_late_and_stalled():
-    coming = Reservations(16, ahead=True)
-    for chunk in (1, 2):
-        coming.reserve(chunk, "p", 0.0)
+    coming = Reservations(16)
+    for chunk in (1, 2, 3):
+        coming.reserve(chunk, "p", 0.0, ahead=True)
     coming.progressed(1, "p", 0.1)
     coming.finish(1, "p", 0.2)
     coming.progressed(2, "p", 0.3)
@@ -113,14 +113,13 @@ def test_what_stops_in_the_middle_is_late_and_stalled():
 
 def test_the_last_chunk_is_asked_of_nobody_else_at_once():
     """Its parent may wait for its own; a mesh would ask another after 20 ms."""
-    for ahead in (False, True):
-        coming = Reservations(16, ahead=ahead)
-        for chunk in (1, 2):
-            coming.reserve(chunk, "p", 1.0)
-            coming.progressed(chunk, "p", 1.0)
-        coming.finish(1, "p", 1.01)
-        assert bool(coming.late(1.03, at_end=True)) != ahead
-        assert coming.late(2.0, at_end=True)
+    coming = Reservations(16)
+    for chunk, ahead in ((1, True), (2, True), (3, False)):
+        coming.reserve(chunk, "p", 1.0, ahead=ahead)
+        coming.progressed(chunk, "p", 1.0)
+    coming.finish(1, "p", 1.01)
+    assert [i.chunk for i in coming.late(1.03, at_end=True)] == [3]
+    assert [i.chunk for i in coming.late(2.0, at_end=True)] == [2, 3]
 
 
 def test_agreeing_costs_no_journeys_on_the_way_down(monkeypatch):

@@ -2,7 +2,7 @@
 
 from fleetpush.swarm import bitfield, wire
 from fleetpush.swarm.events import ChunksHeld, LinkDown, Send, SendEnded, SendEnding, TimerFired
-from fleetpush.swarm.picker import HandOut
+from fleetpush.swarm.hand_out import HandOut
 from fleetpush.swarm.sending import WATCH_WITHIN
 from tests.swarm.parts import manifest_of
 from tests.swarm.test_peer_faults import Desk

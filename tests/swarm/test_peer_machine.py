@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fleetpush.swarm import bitfield, events, wire
+from fleetpush.swarm.hand_out import HandOut
 from fleetpush.swarm.peer import Peer
-from fleetpush.swarm.picker import HandOut, Push, Rarest
+from fleetpush.swarm.picker import Push, Rarest
 from tests.swarm.parts import RUN, manifest_of
 
 CHUNKS, BLOCKS = 6, 3

@@ -49,12 +49,14 @@ def test_an_introduction_names_both_ends_and_one_dialer():
     for e in effects:
         assert isinstance(e, Introduce)
         by_pair.setdefault(pair(e.peer, e.other), []).append(e)
+    standing = by_pair.pop(("a", ORIGIN))
+    assert {e.peer for e in standing if e.dial} == {ORIGIN}, "told anew, dialed as before"
     assert set(by_pair) == {("a", "b"), ("b", ORIGIN)}
     for both in by_pair.values():
         assert len(both) == 2
         assert {e.peer for e in both} == {e.other for e in both}
         assert sorted(e.dial for e in both) == [False, True]
-    assert dials(effects) == {("b", "a"), (ORIGIN, "b")}
+    assert dials(effects) == {("b", "a"), (ORIGIN, "b"), (ORIGIN, "a")}
 
 
 def test_neighbours_of_one_rack_are_told_so():
@@ -63,7 +65,8 @@ def test_neighbours_of_one_rack_are_told_so():
     local = tracker.handle(Joined("b", "r1", 0), 0.0)
     remote = tracker.handle(Joined("c", "r2", 0), 0.0)
     assert {e.edge.local for e in local} == {True}
-    assert {e.edge.local for e in remote} == {False}
+    assert {e.edge.local for e in remote if "c" in (e.peer, e.other)} == {False}
+    assert {e.edge.local for e in remote if {e.peer, e.other} == {"a", "b"}} <= {True}
 
 
 def test_a_trees_child_sends_nothing_upwards():
@@ -80,7 +83,11 @@ def test_a_dial_that_fails_is_tried_the_other_way_round_then_the_plan_is_asked()
     assert dials(flipped) == {("a", "b")}
     assert len(flipped) == 2
     assert tracker.handle(DialFailed("b", "a"), 1.0) == [], "it is not its turn"
-    assert tracker.handle(DialFailed("a", "b"), 2.0) == [Part("a", "b"), Part("b", "a")]
+    asked = tracker.handle(DialFailed("a", "b"), 2.0)
+    assert [e for e in asked if isinstance(e, Part)] == [Part("a", "b"), Part("b", "a")]
+    others = [e for e in asked if not isinstance(e, Part)]
+    assert {pair(e.peer, e.other) for e in others} == {("a", ORIGIN), ("b", ORIGIN)}
+    assert dials(others) == {(ORIGIN, "a"), (ORIGIN, "b")}, "those stand: only their route is new"
     assert tracker.handle(DialFailed("a", "b"), 3.0) == []
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from fleetpush.swarm.events import Edge, Route
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +19,18 @@ class Link(NamedTuple):
     stripes: int = 1
     between_racks: bool = False
     """Of a plan in which racks pass on inside what they have."""
+    a_routes: tuple[int, ...] = ()
+    """Of ``trees`` stripes, those that go from ``a`` to ``b`` while all is well."""
+    b_routes: tuple[int, ...] = ()
+    trees: int = 1
+
+    def edge(self, *, first: bool, local: bool) -> Edge:
+        """As ``a``, the ``first``, is told of it, or ``b``."""
+        sends, down, up = self.a_sends, self.a_routes, self.b_routes
+        if not first:
+            sends, down, up = self.b_sends, up, down
+        route = Route(down, up, self.trees)
+        return Edge(sends, self.stripes, local, self.between_racks, route)
 
 
 def pair(one: str, other: str) -> tuple[str, str]:
@@ -102,6 +116,14 @@ class Links:
         first = one < other
         sends = (other_takes, one_takes) if first else (one_takes, other_takes)
         self._set(pair(one, other), Link(*sends, of, between_racks=True))
+
+    def route(self, key: tuple[str, str], by: Link | None) -> None:
+        """What of the edge ``key``, which there is, goes its way as in the tree whose link is ``by``."""
+        old = self._links[key]
+        if by is None:
+            self._set(key, old._replace(a_routes=(), b_routes=(), trees=1))
+        else:
+            self._set(key, old._replace(a_routes=by.a_sends, b_routes=by.b_sends, trees=by.stripes))
 
     def part(self, one: str, other: str) -> None:
         self._set(pair(one, other), Link((), ()))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from fleetpush.swarm.plan.importers import Importers
 from fleetpush.swarm.plan.link import Links, pair
+from fleetpush.swarm.plan.routes import MOST_HOSTS, Routes
 from fleetpush.swarm.seat import CLASSES
 
 TYPE_CHECKING = False
@@ -32,6 +33,9 @@ IN_RACK, OUT_OF_RACK = 12, 8
 
 FEW_CHUNKS = 100
 """A content of fewer chunks passes in less time than the handshakes of sixteen links take."""
+
+MANY_CHUNKS = 240
+"""Only so many are worth routes: until it shows that somebody on one is slow, some ten chunks are late."""
 
 FEW_DEGREE = 4
 """Half of them made by each newcomer: two keep a random graph in one piece (Fenner and Frieze, 1982)."""
@@ -74,6 +78,10 @@ class Mesh:
         self._done: set[str] = set()
         self._importers = Importers()
         self.links = Links()
+        self._routes: Routes | None = None
+        """There are none between racks, nor from several origins."""
+        if chunks >= MANY_CHUNKS and len(origins) == 1:
+            self._routes = Routes(origins[0])
 
     def join(self, peer: str, rack: str) -> None:
         if peer in self._origins or peer in self._racks:
@@ -84,6 +92,9 @@ class Mesh:
         for pool in (self._everyone, self._rack_pool(rack), self._short_pool(rack)):
             pool.add(peer)
         self._young.append(peer)
+        if self._routes is not None:
+            self._routes.join(peer)
+            self._route(keep=self._several < 2 and len(self._routes) <= MOST_HOSTS)
         self._reflow(self._importers.join(rack, peer))
         inside, outside = self._goals()
         self._connect(peer, max(1, inside // 2), outside // 2)
@@ -115,13 +126,21 @@ class Mesh:
         for other in orphans:
             self._part(peer, other)
         del self._neighbours[peer]
+        if self._routes is not None:
+            self._routes.leave(peer)
+            self._route()
         self._reflow(self._importers.leave(rack, peer, needed=needed))
         self._mend(orphans)
 
     def unreachable(self, one: str, other: str) -> None:
         self._cut.add(pair(one, other))
-        if other in self._neighbours.get(one, ()):
+        joined = other in self._neighbours.get(one, ())
+        if joined:
             self._part(one, other)
+        if self._routes is not None:
+            self._routes.unreachable(one, other)
+            self._route()
+        if joined:
             self._mend([one, other])
 
     def finished(self, peer: str) -> list[str]:
@@ -139,7 +158,28 @@ class Mesh:
         if peer in self._racks and peer not in self._neighbours[origin]:
             self._join(origin, peer)
 
+    def behind(self, peer: str, paces: dict[str, float], *, all: bool) -> None:
+        if self._routes is not None:
+            self._route(keep=self._routes.behind(peer, paces, all=all))
+
     # -- edges
+
+    def _route(self, *, keep: bool = True) -> None:
+        """Takes over what has changed of the routes, or gives them up for good."""
+        routes = self._routes
+        if routes is None:
+            return
+        changes = routes.take_changes()
+        if not keep or any(link is not None and key in self._cut for key, link in changes):
+            self._routes = None
+            for key in self.links.pairs():
+                self.links.route(key, None)
+            return
+        for key, link in changes:
+            if link is not None and key not in self.links:
+                self._join(*key)
+            if key in self.links:
+                self.links.route(key, link)
 
     def _goals(self) -> tuple[int, int]:
         """How many neighbours a host should have inside its rack and outside."""

@@ -33,5 +33,8 @@ class Star:
         """Whoever is done has nobody to serve."""
         return [peer] if pair(self._origin, peer) in self.links else []
 
+    def behind(self, peer: str, paces: dict[str, float], *, all: bool) -> None:
+        """Nobody is fed by a route beside others."""
+
     def adopt(self, peer: str, origin: str) -> None:
         """``peer`` hangs on the origin already."""

@@ -45,6 +45,8 @@ class _Stripe:
         self.racks: dict[str, str] = {}
         self.feeding: Counter[str] = Counter()
         """How many interior hosts each rack has here."""
+        self.idle: set[str] = set()
+        """Those that feed nobody in any tree, because they are slow: they take next to nothing."""
         self.beyond: list[str] = []
         """Those that became a child too many."""
         self._links = links
@@ -53,7 +55,7 @@ class _Stripe:
         if peer not in self.interior:
             return 0
         limit = self.root_fanout if peer == self.origin else self.fanout
-        return limit - len(self.children[peer])
+        return limit - sum(1 for child in self.children[peer] if child not in self.idle)
 
     def is_first(self, peer: str) -> bool:
         """Its parent is of another rack, or the origin."""
@@ -84,6 +86,11 @@ class _Stripe:
             peer = queue.popleft()
             yield peer
             queue.extend(self.children[peer])
+
+    def last_interior(self) -> str:
+        """The host that feeds the fewest others, as far from the origin as any (there is one)."""
+        hosts = [p for p in self.from_root() if p in self.interior and p != self.origin]
+        return min(reversed(hosts), key=lambda peer: len(self.children[peer]))
 
     def deepest_interior(self, other_than: str) -> str | None:
         """A host that feeds others, as far from the origin as any: all its children are leaves.
@@ -126,7 +133,8 @@ class Tree:
             for number in range(stripes)
         ]
 
-    def join(self, peer: str, rack: str) -> None:
+    def join(self, peer: str, rack: str, *, feeds: bool = True) -> None:
+        """``feeds``: it may have children; else it takes no room of those that may."""
         if peer in self._trees[0].children:
             return
         # As many in each tree, or there is too little room in one; then as many of each rack.
@@ -135,7 +143,9 @@ class Tree:
         for tree in self._trees:
             tree.children[peer] = []
             tree.racks[peer] = rack
-            if tree is least:
+            if not feeds:
+                tree.idle.add(peer)
+            elif tree is least:
                 tree.interior.add(peer)
                 tree.feeding[rack] += 1
             self._place(tree, peer)
@@ -163,6 +173,7 @@ class Tree:
             tree.feeding[tree.racks[peer]] -= peer in tree.interior
             del tree.children[peer], tree.racks[peer]
             tree.interior.discard(peer)
+            tree.idle.discard(peer)
             if heir is not None and pair(parent, heir) not in self._cut:
                 tree.attach(heir, parent)
             elif heir is not None:
@@ -170,6 +181,31 @@ class Tree:
             # Interior orphans first: they bring the room that the others need.
             for orphan in sorted(orphans, key=lambda o: o not in tree.interior):
                 self._place(tree, orphan)
+        self._even_out()
+
+    def retire(self, peer: str) -> None:
+        """From now on ``peer`` feeds nobody, and takes no place that others may have."""
+        cut, rack = self._cut, self._trees[0].racks[peer]
+        self.leave(peer)
+        self._cut = cut
+        self.join(peer, rack, feeds=False)
+
+    def _even_out(self) -> None:
+        """As many feed others in each tree, or there is too little room in one."""
+        most = max(self._trees, key=lambda tree: len(tree.interior))
+        least = min(self._trees, key=lambda tree: len(tree.interior))
+        while len(most.interior) > len(least.interior) + 1:
+            peer = most.last_interior()
+            orphans = list(most.children[peer])
+            for orphan in orphans:
+                most.detach(orphan)
+            most.interior.discard(peer)
+            most.feeding[most.racks[peer]] -= 1
+            for orphan in orphans:
+                self._place(most, orphan)
+            least.interior.add(peer)
+            least.feeding[least.racks[peer]] += 1
+            self._relieve(least)
 
     def unreachable(self, one: str, other: str) -> None:
         self._cut.add(pair(one, other))
@@ -189,6 +225,9 @@ class Tree:
         """Everyone stays: a place in a tree is not given up without tearing others from theirs."""
         return []
 
+    def behind(self, peer: str, paces: dict[str, float], *, all: bool) -> None:
+        """Nobody is fed by a route beside others."""
+
     def adopt(self, peer: str, origin: str) -> None:
         """Hangs ``peer`` on the origin in every tree, beyond the origin's one child if need be."""
         self._cut.discard(pair(self._origin, peer))
@@ -200,6 +239,8 @@ class Tree:
     def _place(self, tree: _Stripe, peer: str) -> None:
         """Attaches ``peer`` (with what hangs below it) at the shallowest place that it can reach."""
         if len(self._racks) > 1 and self._place_among_racks(tree, peer):
+            return
+        if peer in tree.idle and self._place_idle(tree, peer):
             return
         takes_children = tree.room(peer) > 0
         spare: list[str] = []
@@ -218,6 +259,19 @@ class Tree:
         hosts = [s for s in spare if s != self._origin]
         tree.attach(peer, min(hosts, key=lambda s: len(tree.children[s]), default=self._origin))
         tree.beyond.append(peer)
+
+    def _place_idle(self, tree: _Stripe, peer: str) -> bool:
+        """Where it does the least harm: with whoever feeds the fewest, as far from the origin as any."""
+        able = [
+            other
+            for other in tree.from_root()
+            if other in tree.interior
+            and other != self._origin
+            and pair(other, peer) not in self._cut
+        ]
+        if able:
+            tree.attach(peer, min(reversed(able), key=lambda other: len(tree.children[other])))
+        return bool(able)
 
     def _relieve(self, tree: _Stripe) -> None:
         """Somebody came who may feed others: for who is one child too many there may be room now."""
@@ -288,7 +342,7 @@ class Tree:
     def _displace(self, tree: _Stripe, leaf: str, peer: str) -> bool:
         """``peer`` takes the place of ``leaf``, which becomes its child."""
         parent = tree.parent[leaf]
-        if pair(parent, peer) in self._cut:
+        if leaf in tree.idle or pair(parent, peer) in self._cut:
             return False
         tree.detach(leaf)
         tree.attach(peer, parent)

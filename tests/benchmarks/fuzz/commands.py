@@ -37,7 +37,8 @@ CONFIG: dict[str, Any] = {
 }
 PUSH = {"do": "push", "config": CONFIG, "manifest": MANIFEST.encode().hex()}
 
-_EDGE = {"send": [0], "stripes": 1, "local": True, "imports": False, "peer": "1", "dial": True}
+_EDGE = {"send": [0], "stripes": 1, "local": True, "imports": False, "peer": "1", "dial": True,
+         "route": [[0], [1], 2]}  # fmt: skip
 _CONTACT = {"peer": "2", "address": "127.0.0.1:7", "dial": True, "through": ""}
 _COMMAND = {"argv": ["true"]}
 MESSAGES: tuple[dict[str, Any], ...] = (
