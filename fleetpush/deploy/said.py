@@ -75,8 +75,8 @@ def sentence_in(message: dict[str, Any], key: str, most: int = LONGEST) -> str:
 
 
 def paces_in(message: dict[str, Any]) -> dict[str, float]:
-    """Which neighbours do not keep up with an agent, and the share of its due that each takes. Raises
-    ValueError."""
+    """Which neighbours do not keep up with an agent, and the share of its due that each takes or gives.
+    Raises ValueError and KeyError."""
     paces = message["paces"]
     if not isinstance(paces, dict) or not all(_is_share(value) for value in paces.values()):
         raise ValueError("how others keep up is no shares")

@@ -57,7 +57,6 @@ LONGEST_PAUSE = 0.05
 SOONEST, LATEST = 0.001, 0.02
 """Seconds from one look in vain to the next. On a fast line ``DEPTH`` of it carries it over the longest."""
 
-
 LONGEST_WAIT = 1.0
 """Seconds, while the line's rate is not known."""
 

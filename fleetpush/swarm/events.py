@@ -237,8 +237,8 @@ class DropPeer(Record):
 
 
 class Behind(Record):
-    """Neighbours that are fed by their routes do not keep up; what share of its due each takes, 0 to 1.
-    ``all``: nor does any other."""
+    """Neighbours that have a route from us or to us do not keep up; what share of its due each takes or
+    gives, 0 to 1. ``all``: they are fed by us, and nobody else is."""
 
     __slots__ = ("paces", "all")
 

@@ -34,7 +34,6 @@ many times as far."""
 ENOUGH = 0.8
 """Who takes so much of its due has the rest at the end, when others are done."""
 
-
 UNSAID = 4
 """So many times as many may have gone to a child that has not said it has them: HAVEs come in batches."""
 

@@ -44,8 +44,8 @@ class Finished(NamedTuple):
 
 
 class FellBehind(NamedTuple):
-    """Children that ``peer`` feeds by their routes do not keep up with it; what share of its due each takes,
-    0 to 1. ``all``: nor do its others."""
+    """Neighbours that have a route from ``peer`` or to it do not keep up; what share of its due each takes or
+    gives, 0 to 1. ``all``: it feeds them, and nobody else."""
 
     peer: str
     paces: dict[str, float]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     class Plan(Protocol):
         """``adopt`` joins a host to an origin whatever the topology would say; ``finished`` names those that
-        nobody needs any more."""
+        nobody needs any more; ``behind`` hears what ``tracker.FellBehind`` says."""
 
         links: Links
 

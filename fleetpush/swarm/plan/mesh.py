@@ -6,6 +6,7 @@ would be a long band). Whoever is still short when nobody has come for a moment,
 the rest. A standing edge is never broken, as a union of random Hamiltonian cycles would when it grows.
 With racks, every host has more neighbours inside its rack, and some outside; over those edges goes only what
 the host imports (see ``importers``), so that a rack's uplink carries little more than one copy.
+Without racks, some of the edges are those of trees by which chunks go while all is well (see ``routes``).
 Each origin is joined to the first hosts, in distinct racks while there are some, rather to those that no
 other origin is joined to.
 """
