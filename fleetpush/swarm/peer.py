@@ -190,9 +190,10 @@ class Peer:
     def _edge_changed(self, event: events.EdgeChanged, now: float) -> None:
         n = self.state.neighbours.get(event.peer)
         if n is not None:
+            brought = n.brings
             n.set_edge(event.edge, self.state.chunks)
             self.state.find_routes()
-            for chunk in self._receiver.rerouted(n, now):
+            for chunk in self._receiver.rerouted(n, brought & ~n.brings, now):
                 self._sender.withdraw(chunk)
             self._sender.rerouted(n)
 

@@ -61,12 +61,12 @@ class Receiver:
         self._give_credit(now)
         return gone
 
-    def rerouted(self, n: Neighbour, now: float) -> list[int]:
-        """The plan gave the edge to ``n`` another flow: what it was to bring by its route and has not begun
-        may come from somebody else. Returns the chunks that are not coming in any more."""
+    def rerouted(self, n: Neighbour, lost: int, now: float) -> list[int]:
+        """``n`` is not to bring ``lost`` by its route any more: what of it has not begun may come from
+        somebody else. Returns the chunks that are not coming in any more."""
         gone = []
         for inbound in self.inbound.unbegun(n.id):
-            if not n.brings >> inbound.chunk & 1:
+            if lost >> inbound.chunk & 1:
                 self._state.send(n.id, wire.Cancel(inbound.chunk))
                 if self._lose(inbound.chunk, n.id):
                     gone.append(inbound.chunk)

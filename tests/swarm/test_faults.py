@@ -116,6 +116,17 @@ def test_a_resumed_swarm_moves_what_is_missing(topology, data, hosts, chunks):
         assert set(net.hosts[name].received.values()) <= {1}, "moved a block twice"
 
 
+@pytest.mark.parametrize("late", range(4))
+def test_a_host_that_gets_another_place_in_the_tree_gets_no_block_twice(late):
+    net = network("tree", 1)
+    net.join(ORIGIN)
+    for i in range(4):
+        net.join_at(0.005 * (i == late), f"h{i:02}", have=0)
+    net.run()
+    assert all(h.peer.complete for h in net.living)
+    assert all(set(h.received.values()) <= {1} for h in net.living)
+
+
 def test_the_origin_of_a_mesh_hands_out_only_what_nobody_holds():
     net = network("mesh", 40, check_every=7)
     net.join(ORIGIN)
