@@ -47,9 +47,6 @@ READ_BUFFER = 256 * 1024
 RECORD = 16 * 1024
 """The most that TLS hands out in one call."""
 
-MUCH = 64 * 1024
-"""Bytes: where so many have gathered there are likely more, and what is left waits for a whole pause."""
-
 FEW, MANY = 4 * 1024, 32 * 1024
 """How many of a block's bytes the kernel may wait for before it wakes us, if so many are to come: every
 packet costs a wake-up otherwise, and nothing can be done with a part. MANY fits any window."""
@@ -259,15 +256,17 @@ class Link:
 
     def _fill(self) -> tuple[int, str]:
         """Reads what there is into the shared buffer: how much, and why nothing more will come."""
-        filled, take, is_tls = 0, self._take, self.is_tls
+        filled, take = 0, self._take
+        # What is left waits for a whole pause: no look for more is saved where blocks come.
+        may_be_all = self.is_tls and not self._decoder.missing
         try:
             while filled < READ_BUFFER:
                 count = take(READ_BUFFER - filled, _shared[filled:])
                 if not count:
                     return filled, "it closed the link"
                 filled += count
-                if count < RECORD and is_tls and filled < MUCH and not self._pending():
-                    break  # most likely all there is; if not, the socket says so again, after a pause
+                if may_be_all and filled < RECORD and not self._pending():
+                    break  # a few frames, and most likely no more; if there are, the socket says so again
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError):
             pass
         except ssl.SSLEOFError:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleetpush.net.link import MUCH, READ_BUFFER, Link
+from fleetpush.net.link import READ_BUFFER, RECORD, Link
 from fleetpush.net.loop import READ
 from fleetpush.net.tls import Contexts
 from fleetpush.swarm.manifest import BLOCK
@@ -184,17 +184,22 @@ def waiting(sock: socket.socket) -> int:
 
 
 @pytest.mark.parametrize("encrypt", [True, False])
-def test_all_that_gathered_in_a_pause_is_read_in_one_go(line_of, encrypt, monkeypatch):
-    """Were it one block a time, each would cost a whole pause, and the line would stand still."""
+@pytest.mark.parametrize("came", [0, BLOCK - 100])
+def test_all_that_gathered_in_a_pause_is_read_in_one_go(line_of, encrypt, came, monkeypatch):
+    """Were it one block a time, or less, each would cost a whole pause, and the line would stand still."""
     line = line_of(encrypt=encrypt, sizes=lambda: BLOCK)
     line.far._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-    line.far.pause_reading(0.0)
-    # In TLS each ends in a record that is not full, as the last one to come would.
     blocks = [random.Random(seed).randbytes(BLOCK) for seed in range(3)]
-    assert MUCH <= sum(map(len, blocks[1:])) < READ_BUFFER
-    line.one.blocks = list(blocks)
-    line.near.want_write()
-    line.rig.until(lambda: waiting(line.far._sock) >= 3 * BLOCK)
+    first, *others = [data_head(0, i, BLOCK) + block for i, block in enumerate(blocks)]
+    pour(line.near, first[:came])
+    line.rig.until(lambda: line.far.bytes_in == came)
+    line.far.pause_reading(0.0)
+    # In TLS each block ends in a record that is not full, as the last one to come would.
+    for piece in (first[came:], *others):
+        pour(line.near, piece)
+    rest = len(first[came:] + b"".join(others))
+    assert RECORD < rest < READ_BUFFER
+    line.rig.until(lambda: waiting(line.far._sock) >= rest)
     turns, received = [], End.received
 
     def counted(end, link, frames, size):
@@ -206,3 +211,9 @@ def test_all_that_gathered_in_a_pause_is_read_in_one_go(line_of, encrypt, monkey
     line.rig.until(lambda: len(line.other.blocks_heard) == 3)
     assert turns == [(line.other, 3)]
     assert line.other.blocks_heard == blocks
+
+
+def pour(link: Link, data: bytes) -> None:
+    """Puts ``data`` on its socket as it is."""
+    while data:
+        data = data[link._sock.send(data) :]
