@@ -23,8 +23,8 @@ if TYPE_CHECKING:
             """Bytes that wait in this machine's queues; 0 where that cannot be known."""
 
 
-DEPTH = 0.05
-"""Seconds. Less, and on a machine that is busy the line runs dry before the next block comes."""
+DEPTH = 0.07
+"""Seconds. Less, and the line runs dry in the longest pause, or on a machine that is busy."""
 
 LEAST = 128 * 1024
 """Bytes that may always wait: one block goes out while the next is read."""
@@ -44,12 +44,10 @@ what it could carry, and what a line carried long ago little."""
 REMEMBERED_LONG = 0.995
 """The same for telling how long anything can wait: a slow neighbour may leave the line idle for seconds."""
 
-PAUSED = 32 * 1024, 96 * 1024
-"""Bytes that the line carries away in the shortest and in the longest pause: a fast line has none that is
-worth it, and on a slow one nothing waits for longer than a block or two take."""
-
-PAUSED_SHARE = 0.7
-"""Of what waits, in between: on a machine that is busy, waking takes its time, too."""
+GATHERED, GATHERED_AHEAD = 96 * 1024, 192 * 1024
+"""Bytes that the line carries away in a pause: about as much comes meanwhile, on lines that are alike. To
+wake for each block costs more than what is to be done for it; to wait for more makes each hop take longer,
+and twice so where nothing moves before an offer has got its answer."""
 
 LONGEST_PAUSE = 0.05
 """Seconds."""
@@ -103,8 +101,6 @@ class Egress:
         """The rate of the line when it was busy last."""
         self._usual = 0.0
         """The same, as it was for some time."""
-        self._dry_at = 0.0
-        """When all that waits will have gone, at that rate."""
         self._holds = False
         """Something waited at the last look: it is the line that sets the pace, and not who fills it."""
         self._look_at = 0.0
@@ -118,20 +114,13 @@ class Egress:
         if recent is None:
             recent = self._ways[way] = _Recent(now)
         recent.add(count, now, self._longest())
-        if self._best:
-            self._dry_at = max(self._dry_at, now) + count / self._best
 
-    def pause(self, now: float) -> float:
-        """Seconds for which what comes can wait: the line is busy meanwhile, or idle for a moment. None where
-        it is not the line that sets the pace.
-
-        Each waking of an agent costs the same, whatever there is to do; to find more of it each time is what
-        saves processor time on lines that carry a block in milliseconds.
-        """
+    def pause(self, *, ahead: bool) -> float:
+        """Seconds for which what comes can wait; ``ahead``: it was promised long before it comes. None where
+        it is not the line that sets the pace."""
         if not self._holds:
             return 0.0
-        least, most = (count / self._best for count in PAUSED)
-        return min(LONGEST_PAUSE, most, max(least, PAUSED_SHARE * (self._dry_at - now)))
+        return min(LONGEST_PAUSE, (GATHERED_AHEAD if ahead else GATHERED) / self._best)
 
     def limit(self, rate: float, now: float) -> None:
         """Another limit from now on."""
@@ -148,9 +137,7 @@ class Egress:
             return 0.0
         waiting = self._most = self._waiting(now)
         self._measure(now, self._sent - waiting)
-        if self._best:
-            self._dry_at = now + waiting / self._best
-            self._holds = waiting > 0
+        self._holds = bool(self._best) and waiting > 0
         excess = waiting - max(LEAST, self._rate * DEPTH)
         if excess < 0:
             return 0.0

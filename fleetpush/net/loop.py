@@ -53,10 +53,10 @@ class Loop:
         self._thread = 0
         self.slept = 0.0
         """Seconds in which there was nothing to do, or nothing that could not wait."""
-        self.pauses: list[Callable[[float], float]] = []
-        """Each is told the time before a look at the descriptors, and says for how many seconds what they may
-        have can wait. The loop sleeps for the least of these: to wake, with the caches full of what others
-        did meanwhile, costs more than most of what it is woken for."""
+        self.pauses: list[Callable[[], float]] = []
+        """Each is asked before a look at the descriptors for how many seconds what they may have can wait.
+        The loop sleeps for the least of these: to wake, with the caches full of what others did meanwhile,
+        costs more than most of what it is woken for."""
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.setblocking(False)
         self._wake_out.setblocking(False)
@@ -130,7 +130,7 @@ class Loop:
 
     def _pause(self, now: float) -> None:
         """Lets things gather, but makes no timer late. Calls from other threads wait, too."""
-        seconds = min(pause(now) for pause in self.pauses)
+        seconds = min(pause() for pause in self.pauses)
         if self._timers:
             seconds = min(seconds, self._timers[0][0] - now)
         if seconds >= SHORTEST:

@@ -74,7 +74,7 @@ class Node:
         """``store`` knows what it has: trading may begin."""
         self._peer = peer
         self._store = store
-        self._loop.pauses.append(self._egress.pause)
+        self._loop.pauses.append(self._pause)
 
     def announce(
         self, peer: str, edge: Edge, address: tuple[str, int] | None, *, dial: bool
@@ -130,11 +130,14 @@ class Node:
 
     def close(self) -> None:
         if self._peer is not None:
-            self._loop.pauses.remove(self._egress.pause)
+            self._loop.pauses.remove(self._pause)
             self._peer = None
         if self.talker is not None:
             self.talker.close()
         self.edges.close()
+
+    def _pause(self) -> float:
+        return self._egress.pause(ahead=self._peer is not None and self._peer.trades_ahead)
 
     # -- the core
 

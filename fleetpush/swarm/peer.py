@@ -166,6 +166,11 @@ class Peer:
             return False
         return bool(n.busy or n.sending or self._receiver.inbound.from_peer(peer))
 
+    @property
+    def trades_ahead(self) -> bool:
+        """Whether most of what passes here is promised long before it comes."""
+        return self.state.ahead or bool(self.state.parents or self.state.children)
+
     def handle(self, event: events.Event, now: float) -> list[events.Effect]:
         """The only way in. The returned effects are to be performed in order."""
         out: list[events.Effect] = []

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetpush.net.egress import DEPTH, LEAST, LONGEST_PAUSE, LONGEST_WAIT, PAUSED, Egress
+from fleetpush.net.egress import (
+    DEPTH,
+    GATHERED,
+    GATHERED_AHEAD,
+    LEAST,
+    LONGEST_PAUSE,
+    LONGEST_WAIT,
+    Egress,
+)
 from fleetpush.net.loop import SHORTEST
 from fleetpush.swarm.manifest import BLOCK
 
@@ -48,7 +56,7 @@ def feed(line: Line, egress: Egress, until: float, *, pauses: bool = False) -> i
     while line.now < until:
         delay = egress.delay(line.now)
         if delay:
-            line.run(max(delay, egress.pause(line.now) if pauses else 0.0, TIMER))
+            line.run(max(delay, egress.pause(ahead=True) if pauses else 0.0, TIMER))
             continue
         egress.sent(line, BLOCK, line.now)
         line.take(BLOCK)
@@ -77,14 +85,13 @@ def test_pauses_leave_the_line_busy(rate: float) -> None:
 
 
 @given(rate=st.floats(100e3, 2e9))
-def test_a_pause_is_no_longer_than_what_the_line_carries_meanwhile(rate: float) -> None:
+def test_a_pause_is_as_long_as_the_line_needs_for_what_gathers(rate: float) -> None:
     line, egress = Line(rate), Egress(None)
-    assert egress.pause(0.0) == 0.0  # nobody knows yet
+    assert egress.pause(ahead=True) == 0.0  # nobody knows yet
     feed(line, egress, 2.0)
-    for idle in (0.0, 0.1, 10.0):
-        pause = egress.pause(line.now + idle)
-        assert 0.9 * min(LONGEST_PAUSE, PAUSED[0] / rate) <= pause <= LONGEST_PAUSE
-        assert pause <= 1.1 * PAUSED[1] / rate
+    for ahead, gathered in ((False, GATHERED), (True, GATHERED_AHEAD)):
+        wanted = min(LONGEST_PAUSE, gathered / rate)
+        assert egress.pause(ahead=ahead) == pytest.approx(wanted, rel=0.1)
 
 
 def test_there_is_no_pause_where_the_line_takes_whatever_it_is_given() -> None:
@@ -94,13 +101,13 @@ def test_there_is_no_pause_where_the_line_takes_whatever_it_is_given() -> None:
         egress.sent(line, BLOCK, line.now)
         line.take(BLOCK)
         line.run(0.01)  # a processor that has no more to give: 6.5 MB/s
-        assert egress.pause(line.now) == 0.0
+        assert egress.pause(ahead=True) == 0.0
 
 
 def test_a_fast_line_has_no_pause_that_is_worth_it() -> None:
     line, egress = Line(125e6), Egress(None)
     feed(line, egress, 1.0)
-    assert egress.pause(line.now) < SHORTEST
+    assert egress.pause(ahead=True) < SHORTEST
 
 
 def test_a_line_that_becomes_slower_gets_a_shorter_queue_again() -> None:

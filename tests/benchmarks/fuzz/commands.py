@@ -69,7 +69,7 @@ class Turns:
 
     def __init__(self) -> None:
         self.slept = 0.0
-        self.pauses: list[Callable[[float], float]] = []
+        self.pauses: list[Callable[[], float]] = []
         self._at, self._timers, self._soon = 0.0, [], []  # type: ignore[var-annotated]  # lists
         self._running = False
         self._left = TURNS
