@@ -51,7 +51,7 @@ class HandOut:
 
     def next_offer(self, peer: Holdings, room: int) -> tuple[Neighbour, list[int], int] | None:
         ring = list(peer.neighbours.values())
-        under_way = late = 0
+        under_way = late = refused = 0
         slow = {n.id for n in ring if n.is_slow(peer.late_after, peer.now)}
         if all(n.id in slow for n in ring if n.greeted):
             slow = set()
@@ -59,7 +59,8 @@ class HandOut:
             alone, claims = self._unproven(peer)
             self._doubted &= alone & ~self._spread(claims)
         for n in ring:
-            self.todo &= ~((n.has | n.refused) & ~self._doubted | n.sent)
+            self.todo &= ~(n.has & ~self._doubted | n.sent)
+            refused |= n.refused & ~self._doubted
             if not n.stuck:
                 under_way |= n.offered | n.asked | n.sending
                 late |= n.sending if n.id in slow else 0
@@ -69,17 +70,19 @@ class HandOut:
             if not self._alone:
                 self._look_around(peer)
             return None if self.todo else self._next_again(peer)
-        return self._offer(peer, free, slow, room)
+        return self._offer(peer, free, refused, slow, room)
 
     def _offer(
-        self, peer: Holdings, free: int, slow: set[str], room: int
+        self, peer: Holdings, free: int, refused: int, slow: set[str], room: int
     ) -> tuple[Neighbour, list[int], int] | None:
-        """Of ``free``, by its route if it has one, else to whoever is next."""
+        """Of ``free``, by its route if it has one, else to whoever is next, unless somebody ``refused`` it:
+        then it is in flight, or about to come by its route."""
         fed = Fed(peer)
         fed.children = [n for n in fed.children if n.greeted and not n.stuck and n.id not in slow]
         offer = fed.offer(peer, free)
         if offer is not None:
             return offer
+        free &= ~refused
         for n in fed.children:
             free &= ~n.route
         room -= fed.slots
@@ -132,6 +135,9 @@ class HandOut:
         """What neighbours have of it leaves ``todo`` at the next offer."""
         self.todo |= mask
         self._mine |= mask
+
+    def returned(self, chunk: int) -> None:
+        self.todo |= 1 << chunk
 
     def _unproven(self, peer: Holdings) -> tuple[int, list[int]]:
         """What few neighbours have, and nobody from us; of that, what one at least has, two, and so on."""

@@ -72,6 +72,9 @@ if TYPE_CHECKING:
         def look(self, peer: Holdings) -> bool:
             """Asked now and then; whether it wants to be asked again."""
 
+        def returned(self, chunk: int) -> None:
+            """``chunk`` went out in vain: whom it went to did not want it any more."""
+
         def asked(self, n: Neighbour, chunk: int) -> None:
             """``n`` made no progress for a while and wants ``chunk`` of us."""
 
@@ -150,6 +153,9 @@ class Rarest:
     def inherited(self, mask: int) -> None:
         """Nobody waits for a turn: whoever lacks it is offered it."""
 
+    def returned(self, chunk: int) -> None:
+        """As that."""
+
     def look(self, peer: Holdings) -> bool:
         return False
 
@@ -192,6 +198,9 @@ class Push:
 
     def inherited(self, mask: int) -> None:
         """It pushes all there is anyway."""
+
+    def returned(self, chunk: int) -> None:
+        """As that."""
 
     def look(self, peer: Holdings) -> bool:
         return False

@@ -11,7 +11,6 @@ from fleetpush.swarm.inbound import Reservations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from fleetpush.swarm.events import BlockStored
-    from fleetpush.swarm.inbound import Inbound
     from fleetpush.swarm.neighbour import Neighbour
     from fleetpush.swarm.state import State
 
@@ -58,6 +57,7 @@ class Receiver:
         """The link to ``peer`` went down. Returns the chunks that are not coming in any more."""
         self._owed.pop(peer, None)
         gone = [chunk for chunk in self.inbound.from_peer(peer) if self._lose(chunk, peer)]
+        self._offer_anew(bitfield.of(gone))
         self._give_credit(now)
         return gone
 
@@ -70,6 +70,7 @@ class Receiver:
                 self._state.send(n.id, wire.Cancel(inbound.chunk))
                 if self._lose(inbound.chunk, n.id):
                     gone.append(inbound.chunk)
+        self._offer_anew(bitfield.of(gone))
         self._give_credit(now)
         return gone
 
@@ -181,6 +182,8 @@ class Receiver:
     def stopped(self, n: Neighbour, frame: wire.Stop, now: float) -> bool:
         """Whether the chunk is not coming in any more."""
         gone = self._lose(frame.chunk, n.id)
+        if gone:
+            self._offer_anew(1 << frame.chunk)
         self._give_credit(now)
         return gone
 
@@ -239,7 +242,7 @@ class Receiver:
             inbound.slow = True
         self._state.partial &= ~bitfield.of(found)
         self._state.coming &= ~bitfield.of(found)
-        self._offer_anew(list(found.values()))
+        self._offer_anew(bitfield.of(found))
         return list(found)
 
     def check(self, now: float) -> None:
@@ -250,7 +253,7 @@ class Receiver:
         if not state.every & ~state.have & ~self.inbound.mask:
             self._hasten(now)
         idle = self.inbound.idle(now)
-        self._offer_anew(idle)
+        self._offer_anew(bitfield.of({i.chunk for i in idle}))
         stalled = [*self.inbound.stalled(now), *idle]
         if not stalled and now - self._progress_at < IDLE_CHECK:
             return
@@ -266,9 +269,8 @@ class Receiver:
             if inbound.chunk not in alive and self._ask(1 << inbound.chunk, now):
                 return
 
-    def _offer_anew(self, idle: list[Inbound]) -> None:
-        """Others were told that these are in flight, and may send them after all."""
-        wanted = bitfield.of({i.chunk for i in idle})
+    def _offer_anew(self, wanted: int) -> None:
+        """Others were told that these chunks are in flight, and may send them after all."""
         for n in self._state.neighbours.values() if wanted else ():
             if n.has & wanted and not self.inbound.from_peer(n.id):
                 self._credit(n.id)

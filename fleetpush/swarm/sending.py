@@ -191,8 +191,14 @@ class Sender:
 
     def cancelled(self, n: Neighbour, frame: wire.Cancel) -> None:
         self._moved(n)
-        if n.sending >> frame.chunk & 1:
+        bit = 1 << frame.chunk
+        if n.sending & bit:
             self._stop(n, frame.chunk)
+        elif n.sent & bit and not n.has & bit:
+            # All of it had left before we heard, and may have been thrown away.
+            n.sent ^= bit
+            n.refused &= ~bit
+            self._policy.returned(frame.chunk)
         self.fill_slots()
 
     # -- streams

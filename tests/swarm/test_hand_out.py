@@ -52,6 +52,23 @@ def test_what_a_neighbour_has_is_not_handed_out():
     assert offered(sent(desk, "a", 0)) == []
 
 
+def test_what_a_neighbour_refuses_as_in_flight_is_left_to_it_until_it_gives_credit():
+    desk = origin()
+    assert offered(desk.meet("a") + desk.meet("b")) == [("a", 0), ("b", 1)]
+    assert offered(desk.say("a", wire.Decline(0, wire.INFLIGHT))) == [("a", 2)]
+    later = sent(desk, "b", 1) + sent(desk, "a", 2) + sent(desk, "b", 3)
+    assert offered(later) == [("b", 3)]
+    assert offered(desk.say("a", wire.Credit())) == [("a", 0)]
+
+
+def test_what_had_left_before_it_was_cancelled_goes_out_again():
+    desk = origin()
+    desk.meet("a")
+    sent(desk, "a", 0)
+    desk.say("a", wire.Cancel(0))
+    assert offered(sent(desk, "a", 1)) == [("a", 0)]
+
+
 def test_what_only_the_dead_had_goes_out_again_first():
     desk = origin()
     desk.meet("a")

@@ -189,7 +189,7 @@ class PeerMachine(RuleBasedStateMachine):
         assert set(state.neighbours) == self.links
         assert self.completed == (self.peer.complete and self.have != state.every)
         for n in state.neighbours.values():
-            assert not n.offered & ~(state.have | state.partial)
+            assert not n.offered & ~state.mine
 
 
 class PushMachine(PeerMachine):

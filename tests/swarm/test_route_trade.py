@@ -266,6 +266,19 @@ def test_what_was_promised_by_a_route_that_is_no_more_may_come_from_another():
     assert not desk.peer.expects("p", 2)
 
 
+@pytest.mark.parametrize("then", ["stopped", "gone", "no parent any more"])
+def test_who_was_told_that_it_was_in_flight_may_send_it_when_it_is_not(then):
+    desk = between(child=False)
+    desk.join("other", has=range(CHUNKS))
+    desk.say("p", offer(0, blocks=0))
+    assert sends(desk.say("other", offer(0)), "other") == [wire.Decline(0, wire.INFLIGHT)]
+    if then == "stopped":
+        effects = desk.say("p", wire.Stop(0))
+    else:
+        effects = desk.feed(LinkDown("p") if then == "gone" else EdgeChanged("p", MESH))
+    assert wire.Credit() in sends(effects, "other")
+
+
 def test_who_takes_what_has_just_been_taken_back_is_told():
     desk = between()
     (chunk,) = offered(desk.say("p", offer(0, blocks=0)))["c"]
@@ -317,6 +330,14 @@ def test_an_origin_sends_each_chunk_once_and_to_the_child_whose_route_it_is():
     assert sorted(got, key=lambda g: g[1]) == [(("even", "odd")[c % 2], c) for c in range(CHUNKS)]
     for peer, chunks in (("even", EVEN), ("odd", ODD)):
         assert [chunk for who, chunk in got if who == peer] == list(chunks)
+
+
+def test_what_somebody_else_refuses_goes_by_its_route_all_the_same():
+    """It refuses what it is to get by a route itself, from this origin in the end."""
+    desk = Trader(range(CHUNKS), HandOut(CHUNKS))
+    assert offered(desk.join("other")) == {"other": [0]}
+    desk.say("other", wire.Decline(0, wire.INFLIGHT))
+    assert offered(desk.join("even", Edge(route=Route((0,), (), 2))))["even"][0] == 0
 
 
 def test_an_origin_waits_for_a_child_that_has_no_room_just_now():
