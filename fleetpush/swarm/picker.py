@@ -154,7 +154,7 @@ class Rarest:
         """Nobody waits for a turn: whoever lacks it is offered it."""
 
     def returned(self, chunk: int) -> None:
-        """As that."""
+        """Whoever lacks it is offered it anyway."""
 
     def look(self, peer: Holdings) -> bool:
         return False
@@ -200,7 +200,7 @@ class Push:
         """It pushes all there is anyway."""
 
     def returned(self, chunk: int) -> None:
-        """As that."""
+        """Whoever lacks it is offered it anyway."""
 
     def look(self, peer: Holdings) -> bool:
         return False
