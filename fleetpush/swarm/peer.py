@@ -168,8 +168,11 @@ class Peer:
 
     @property
     def trades_ahead(self) -> bool:
-        """Whether most of what passes here is promised long before it comes."""
-        return self.state.ahead or bool(self.state.parents or self.state.children)
+        """Whether most of what passes here is promised long before it comes, and the end is not near: what is
+        last is late by as much as all hops together take."""
+        state = self.state
+        is_ahead = state.ahead or bool(state.parents or state.children)
+        return is_ahead and not self._is_near_end
 
     def handle(self, event: events.Event, now: float) -> list[events.Effect]:
         """The only way in. The returned effects are to be performed in order."""
@@ -307,11 +310,15 @@ class Peer:
                 self._flush()
                 self.state.out.append(events.Completed())
             elif self._flush_at is None:
-                missing = bitfield.count(self.state.every & ~self.state.have)
-                near_end = missing <= max(4, self.state.chunks // 64)
-                self._flush_at = now + (HAVE_EVERY_AT_END if near_end else self._have_every())
+                every = HAVE_EVERY_AT_END if self._is_near_end else self._have_every()
+                self._flush_at = now + every
         if event.whole or not was_partial:
             self._sender.fill_slots()
+
+    @property
+    def _is_near_end(self) -> bool:
+        missing = bitfield.count(self.state.every & ~self.state.have)
+        return missing <= max(4, self.state.chunks // 64)
 
     def _have_every(self) -> float:
         least, most = HAVE_EVERY

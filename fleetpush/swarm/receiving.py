@@ -210,8 +210,9 @@ class Receiver:
         self._asked.pop((event.peer, event.chunk), None)
         for other in others:
             self._asked.pop((other, event.chunk), None)
-            state.send(other, wire.Cancel(event.chunk))
             late = state.neighbours[other]
+            state.tell_news(late)  # or it would offer what it has sent in vain again
+            state.send(other, wire.Cancel(event.chunk))
             if other in idle and not self._awaited.may_promise(late, event.chunk):
                 self._broke(late, now)
         if sender is not None:

@@ -238,7 +238,7 @@ def test_the_loser_of_an_endgame_is_cancelled():
     assert desk.peer.expects("a", 0)
     assert desk.peer.expects("b", 0)
     effects = desk.take("b", 0, 3)
-    assert sends(effects, "a") == [wire.Cancel(0), wire.Have((0,))]
+    assert sends(effects, "a") == [wire.Have((0,)), wire.Cancel(0)]
     assert Completed() in effects
     assert not desk.peer.expects("a", 0)
 

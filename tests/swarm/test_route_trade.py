@@ -17,6 +17,7 @@ from fleetpush.swarm.events import (
     TimerFired,
 )
 from fleetpush.swarm.hand_out import HandOut
+from fleetpush.swarm.picker import Push
 from fleetpush.swarm.receiving import PROMISED
 from tests.swarm.parts import RUN, manifest_of
 from tests.swarm.test_peer_faults import Desk, bits, sends
@@ -243,6 +244,19 @@ def test_without_a_parent_that_lives_anybody_may_bring_it(why):
     elif why == "no parent any more":
         desk.feed(EdgeChanged("p", MESH))
     assert sends(desk.say("other", offer(2)), "other") == accepts(2)
+
+
+def test_what_was_promised_long_ago_can_wait_a_little_but_for_the_last_of_it():
+    desk = Trader()
+    desk.join("other", has=range(CHUNKS))
+    assert not desk.peer.trades_ahead
+    desk.join("p", PARENT, range(CHUNKS))
+    assert desk.peer.trades_ahead
+    for chunk in range(CHUNKS - 4):
+        desk.say("p" if chunk % 2 == 0 else "other", offer(chunk))
+        desk.take("p" if chunk % 2 == 0 else "other", chunk, 4)
+        assert desk.peer.trades_ahead == (chunk < CHUNKS - 5)
+    assert Trader(policy=Push()).peer.trades_ahead
 
 
 # -- routes that are taken away
