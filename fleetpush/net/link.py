@@ -51,6 +51,10 @@ FEW, MANY = 4 * 1024, 32 * 1024
 """How many of a block's bytes the kernel may wait for before it wakes us, if so many are to come: every
 packet costs a wake-up otherwise, and nothing can be done with a part. MANY fits any window."""
 
+LITTLE = 64 * 1024
+"""Bytes that a link reads in one go once it had to pause for so many seconds: several links read before the
+first of them is told to, and what they took is over the limit at once."""
+
 TURN = 256 * 1024
 """Bytes a link may write before other links get their turn."""
 
@@ -105,6 +109,7 @@ class Link:
         self._block_in_flight = False
         self._mask = 0
         self._reading = True
+        self._most = READ_BUFFER
         self._low_water = 1
         self._deadline: Timer | None = loop.call_later(
             HANDSHAKE_WITHIN if server else CONNECT_WITHIN, self._too_slow
@@ -156,6 +161,7 @@ class Link:
         self._reading = False
         self._interest(self._mask & ~READ)
         if seconds > 0:
+            self._most = LITTLE
             self._loop.call_later(seconds, self.resume_reading)
 
     def resume_reading(self) -> None:
@@ -251,17 +257,17 @@ class Link:
             self._wait_for(self._decoder.missing)
         if ended:
             self._fail(ended)
-        elif filled == READ_BUFFER and not self.is_closed:
+        elif filled == self._most and not self.is_closed:
             self._loop.call_soon(self._read)
 
     def _fill(self) -> tuple[int, str]:
         """Reads what there is into the shared buffer: how much, and why nothing more will come."""
-        filled, take = 0, self._take
+        filled, take, most = 0, self._take, self._most
         # What is left waits for a whole pause: no look for more is saved where blocks come.
         may_be_all = self.is_tls and not self._decoder.missing
         try:
-            while filled < READ_BUFFER:
-                count = take(READ_BUFFER - filled, _shared[filled:])
+            while filled < most:
+                count = take(most - filled, _shared[filled:most])
                 if not count:
                     return filled, "it closed the link"
                 filled += count

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleetpush.net.link import READ_BUFFER, RECORD, Link
+from fleetpush.net.link import LITTLE, READ_BUFFER, RECORD, Link
 from fleetpush.net.loop import READ
 from fleetpush.net.tls import Contexts
 from fleetpush.swarm.manifest import BLOCK
@@ -211,6 +211,27 @@ def test_all_that_gathered_in_a_pause_is_read_in_one_go(line_of, encrypt, came, 
     line.rig.until(lambda: len(line.other.blocks_heard) == 3)
     assert turns == [(line.other, 3)]
     assert line.other.blocks_heard == blocks
+
+
+@pytest.mark.parametrize("encrypt", [True, False])
+def test_a_link_that_had_to_pause_reads_little_in_one_go(line_of, encrypt, monkeypatch):
+    """It is told to pause by who has a limit, and after the fact."""
+    line = line_of(encrypt=encrypt, sizes=lambda: BLOCK)
+    line.far._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+    line.far.pause_reading(3600.0)
+    stream = b"".join(data_head(0, i, BLOCK) + bytes(BLOCK) for i in range(3))
+    pour(line.near, stream)
+    line.rig.until(lambda: waiting(line.far._sock) >= len(stream))
+    sizes, received = [], End.received
+
+    def counted(end, link, frames, size):
+        sizes.append(size)
+        received(end, link, frames, size)
+
+    monkeypatch.setattr(End, "received", counted)
+    line.far.resume_reading()
+    line.rig.until(lambda: len(line.other.blocks_heard) == 3)
+    assert sizes == [LITTLE] * 3 + [len(stream) - 3 * LITTLE]
 
 
 def pour(link: Link, data: bytes) -> None:
